@@ -1,0 +1,28 @@
+"""What the backup storage holds. Read from the files themselves, never from a table."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from dbbackup.storage import get_storage
+from dbbackup.utils import filename_to_date
+
+
+@dataclass(frozen=True)
+class StoredBackup:
+    """A backup file: its name, when it was taken, and its size in bytes."""
+
+    name: str
+    taken_at: datetime
+    size: int
+
+
+def newest_backup() -> StoredBackup | None:
+    """Return the newest backup that is not empty, or None."""
+    storage = get_storage()
+    backups = [
+        StoredBackup(name, filename_to_date(name).replace(tzinfo=UTC), storage.storage.size(name))
+        for name in storage.list_backups(content_type="db")
+    ]
+    return max(
+        (backup for backup in backups if backup.size), key=lambda backup: backup.taken_at, default=None
+    )

@@ -1,0 +1,58 @@
+"""
+/healthz: the process answers. /readyz: it can do its work.
+
+Answered before host and HTTPS checks, because probes call from inside the container.
+"""
+
+from collections.abc import Callable
+
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from apps.core.startup import migration_gaps
+
+WORKER_SEEN_SECONDS = 60
+
+
+class HealthMiddleware:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        match request.path:
+            case "/healthz":
+                return JsonResponse({"alive": True})
+            case "/readyz":
+                failures = not_ready()
+                return JsonResponse(
+                    {"ready": not failures, "failures": failures}, status=503 if failures else 200
+                )
+        return self.get_response(request)
+
+
+def not_ready() -> list[str]:
+    """Return why this node should get no work, in sentences that hold no secrets."""
+    try:
+        connection.close_if_unusable_or_obsolete()
+        gaps = migration_gaps()
+        if gaps.unknown:
+            return ["The database is newer than this LedgerFlow."]
+        if gaps.unapplied:
+            return ["Migrations wait to be applied."]
+        if not worker_is_alive():
+            return [f"No worker was seen in the last {WORKER_SEEN_SECONDS} seconds."]
+    except DatabaseError:
+        connection.close()
+        return ["The database does not answer."]
+    return []
+
+
+def worker_is_alive() -> bool:
+    """Return whether a worker has reported lately."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM procrastinate_workers"
+            " WHERE last_heartbeat > now() - make_interval(secs => %s))",
+            [WORKER_SEEN_SECONDS],
+        )
+        return bool(cursor.fetchone()[0])

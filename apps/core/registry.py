@@ -1,0 +1,47 @@
+"""
+What core and backups need from the apps that build on them.
+
+Imports point one way, so an app hands its part over in AppConfig.ready() instead of being asked for it.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils.functional import Promise
+
+
+class Registry[Part: Callable[..., Any]]:
+    """The parts the apps have handed over, in the order of INSTALLED_APPS."""
+
+    def __init__(self) -> None:
+        self._parts: list[Part] = []
+
+    def register(self, part: Part) -> Part:
+        """Add a part; usable as a decorator."""
+        self._parts.append(part)
+        return part
+
+    def __iter__(self) -> Iterator[Part]:
+        return iter(self._parts)
+
+
+Text = str | Promise
+
+#: ``(queryset, user, permission) -> queryset``: the rows the user may see, or, with a permission, use it on.
+scopes: Registry[Callable[[QuerySet[Any], Any, str | None], QuerySet[Any]]] = Registry()
+
+#: ``(user) -> Card | None``: one card of the start page, a number that leads to the list that clears it.
+dashboard_cards: Registry[Callable[[Any], Any]] = Registry()
+
+#: ``(user, term) -> iterable of SearchResult``: what the palette (Ctrl-K) finds.
+searches: Registry[Callable[[Any, str], Any]] = Registry()
+
+#: ``(client_id, through) -> iterable of findings``: what stands in the way of closing a client's books.
+close_checks: Registry[Callable[..., Any]] = Registry()
+
+#: ``(client_id or None) -> iterable of failures``: an invariant of the books, recomputed.
+book_checks: Registry[Callable[..., Any]] = Registry()
+
+#: ``() -> (name, SQL)``: facts that a backup's manifest records and its test compares.
+manifest_facts: Registry[Callable[..., Any]] = Registry()

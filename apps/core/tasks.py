@@ -1,0 +1,53 @@
+"""What the worker does for itself."""
+
+import logging
+from datetime import timedelta
+
+from asgiref.sync import sync_to_async
+from django.db import connection
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from procrastinate.contrib.django import app
+from procrastinate.jobs import Status
+
+from apps.core.models import Job
+
+logger = logging.getLogger(__name__)
+
+MOST_ATTEMPTS = 3
+KEEP_JOBS = timedelta(days=90)
+KEEP_HOUSEKEEPING = timedelta(days=2)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(queueing_lock="pick_up_lost_jobs")
+async def pick_up_lost_jobs(timestamp: int) -> None:
+    """Queue again what a killed worker left unfinished, unless it seems to be what kills workers."""
+    for job in await app.job_manager.get_stalled_jobs():
+        if job.attempts + 1 < MOST_ATTEMPTS:
+            logger.warning("Job %s was left by its worker and is queued again.", job.id)
+            await app.job_manager.retry_job(job)
+        else:
+            logger.error("Job %s was left by its worker %s times and is given up.", job.id, MOST_ATTEMPTS)
+            await app.job_manager.finish_job(job, Status.FAILED, delete_job=False)
+            await Job.objects.filter(run_id=job.id).aupdate(
+                ended_at=timezone.now(), message=_("Interrupted too often. Nothing was changed.")
+            )
+
+
+@app.periodic(cron="17 3 * * *")
+@app.task(queueing_lock="clear_old_jobs")
+async def clear_old_jobs(timestamp: int) -> None:
+    """Forget jobs nobody will ask about any more."""
+    await sync_to_async(_clear_old_jobs)()
+
+
+def _clear_old_jobs() -> None:
+    Job.objects.filter(ended_at__lt=timezone.now() - KEEP_JOBS).delete()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM procrastinate_jobs queued WHERE status NOT IN ('todo', 'doing')"
+            " AND NOT EXISTS (SELECT FROM core_job WHERE core_job.run_id = queued.id)"
+            " AND (SELECT max(at) FROM procrastinate_events WHERE job_id = queued.id) < %s",
+            [timezone.now() - KEEP_HOUSEKEEPING],
+        )

@@ -1,0 +1,110 @@
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Field, Model, Prefetch, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.decorators import display
+
+from apps.core.admin import BaseAdmin, BaseTabularInline
+from apps.core.models import User
+from apps.profiles.models import Client, ClientStatus, StaffAccess
+
+STATUS_LABELS = {ClientStatus.ACTIVE: "success", ClientStatus.DORMANT: "warning", ClientStatus.CLOSED: "info"}
+
+
+class ActivePeopleMixin:
+    """Access is given to people who still work here."""
+
+    def formfield_for_foreignkey(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "user":
+            kwargs["queryset"] = User.objects.filter(is_active=True)
+        formfield = super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]
+        for link in ("add", "change", "delete", "view"):
+            setattr(formfield.widget, f"can_{link}_related", False)
+        return formfield
+
+
+class StaffAccessInline(ActivePeopleMixin, BaseTabularInline):
+    model = StaffAccess
+    fields = ["user", "role"]
+    verbose_name = _("person with access")
+    verbose_name_plural = _("who may see this client")
+
+
+class StaffedFilter(admin.SimpleListFilter):
+    title = _("staff")
+    parameter_name = "staffed"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return [("no", _("Nobody has access")), ("mine", _("I have access"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        match self.value():
+            case "no":
+                return queryset.filter(staff_access=None)
+            case "mine":
+                return queryset.filter(staff_access__user=request.user)
+        return queryset
+
+
+@admin.register(Client)
+class ClientAdmin(BaseAdmin):
+    list_display = ["name", "code", "state", "legal_form", "base_currency", "staff"]
+    list_filter = [
+        ("status", ChoicesDropdownFilter),
+        ("legal_form", ChoicesDropdownFilter),
+        StaffedFilter,
+    ]
+    search_fields = ["code", "name", "contact_name", "email"]
+
+    fieldsets = [
+        (None, {"fields": ["name", "code", "status"]}),
+        (
+            _("Books"),
+            {"fields": ["legal_form", "country", "base_currency", "basis", "tax_form", "numbering"]},
+        ),
+        (_("Contact"), {"fields": ["contact_name", "email", "phone", "address"]}),
+        (_("Notes"), {"fields": ["notes"]}),
+    ]
+    inlines = [StaffAccessInline]
+
+    actions = None
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Client]:
+        access = StaffAccess.objects.select_related("user").order_by("user__username")
+        return super().get_queryset(request).prefetch_related(Prefetch("staff_access", access))
+
+    @display(description=_("status"), ordering="status", label=STATUS_LABELS)
+    def state(self, client: Client) -> tuple[str, str]:
+        return client.status, client.get_status_display()
+
+    @display(description=_("staff"))
+    def staff(self, client: Client) -> str:
+        rows = client.staff_access.all()
+        if not rows:
+            return _("Nobody yet")
+        return format_html_join(
+            ", ", '<span title="{}">{}</span>', ((a.get_role_display(), a.user) for a in rows)
+        )
+
+
+@admin.register(StaffAccess)
+class StaffAccessAdmin(ActivePeopleMixin, BaseAdmin):
+    list_display = ["client", "user", "role"]
+    list_display_links = ["client", "user"]
+    list_select_related = ["client", "user"]
+    list_filter = [
+        ("client", RelatedDropdownFilter),
+        ("user", RelatedDropdownFilter),
+        ("role", ChoicesDropdownFilter),
+    ]
+    search_fields = ["client__code", "client__name", "user__username", "user__first_name", "user__last_name"]
+    autocomplete_fields = ["client"]
+
+    fields = ["client", "user", "role"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        return ["client", "user"] if obj else []

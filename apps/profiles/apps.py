@@ -1,0 +1,19 @@
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_lazy as _
+
+
+class ProfilesConfig(AppConfig):
+    name = "apps.profiles"
+    verbose_name = _("Clients")
+
+    def ready(self) -> None:
+        from apps.core import guards
+        from apps.core.registry import scopes
+        from apps.profiles import access, dashboard, groups  # noqa: F401  (registers the cards)
+        from apps.profiles.models import Client, StaffAccess
+
+        scopes.register(access.scope_to_clients)
+        guards.explain_model(Client)
+        guards.explain_model(StaffAccess)
+        post_migrate.connect(groups.make_groups)

@@ -1,0 +1,28 @@
+"""Currencies and countries in use today, by their ISO codes, from the Unicode CLDR (Babel)."""
+
+from functools import cache
+
+from babel import Locale
+from babel.numbers import get_territory_currencies
+
+LOCALE = Locale("en")
+
+
+@cache
+def countries() -> list[tuple[str, str]]:
+    """Return (ISO 3166 code, name) of every country, by name."""
+    return sorted(
+        (
+            (code, name)
+            for code, name in LOCALE.territories.items()
+            if len(code) == 2 and code not in {"EU", "EZ", "UN", "ZZ", "XA", "XB", "QO"}
+        ),
+        key=lambda item: item[1],
+    )
+
+
+@cache
+def currencies() -> list[tuple[str, str]]:
+    """Return (ISO 4217 code, "USD · US Dollar") of every currency that is legal tender somewhere today."""
+    tender = {code for country, _name in countries() for code in get_territory_currencies(country)}
+    return [(code, f"{code} · {LOCALE.currencies[code]}") for code in sorted(tender)]
