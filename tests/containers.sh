@@ -1,0 +1,171 @@
+#!/usr/bin/env bash
+# Both container stacks, brought up for real and used as a person would: tests/containers.sh [dev|prod]
+#
+# LEDGERFLOW_COMPOSE_CHECK names the script that builds the image, starts a stack and runs a command beside it
+# with $DC as the stack's "docker compose"; here that command is this file again, with --inside.
+set -euo pipefail
+
+URL=http://127.0.0.1:9000
+USER_NAME=checker
+PASSWORD=$(python3 -c 'import secrets; print(secrets.token_urlsafe(18))')
+
+fail() { echo "FAILED: $*" >&2; exit 1; }
+checked() { # SENTENCE COMMAND…
+    local started=$SECONDS sentence=$1
+    shift
+    "$@" || fail "$sentence"
+    echo "ok: $sentence ($((SECONDS - started)) s)"
+}
+eventually() { # SECONDS COMMAND…
+    local end=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ "$SECONDS" -lt "$end" ] || return 1
+        sleep 1
+    done
+}
+
+# --- what both stacks must do ---
+
+fetch() { curl --noproxy '*' --silent --show-error --max-time 30 "$@"; }
+answers() { fetch --fail --output /dev/null "$@" 2>/dev/null; }
+manage() { "$DC" exec -T django python manage.py "$@"; }
+as_superuser() { "$DC" exec -T db psql --username=postgres --dbname=ledgerflow --no-align --tuples-only --command="$1"; }
+make_user() {
+    "$DC" exec -T -e DJANGO_SUPERUSER_USERNAME="$USER_NAME" -e DJANGO_SUPERUSER_PASSWORD="$PASSWORD" \
+        -e DJANGO_SUPERUSER_EMAIL="$USER_NAME@example.com" django python manage.py createsuperuser --noinput
+}
+sign_in() { python3 tests/sign_in.py "$URL" "$USER_NAME" "$PASSWORD" "$@"; }
+role_is_modest() { [ "$(as_superuser "SELECT rolsuper, rolcreatedb FROM pg_roles WHERE rolname = 'ledgerflow'")" = "f|t" ]; }
+superuser_stays_inside() { [ "$(as_superuser "SELECT rolpassword IS NULL FROM pg_authid WHERE rolname = 'postgres'")" = t ]; }
+cluster_is_as_designed() {
+    [ "$(as_superuser "SELECT current_setting('data_checksums'), current_setting('timezone'), datcollate
+                       FROM pg_database WHERE datname = 'ledgerflow'")" = "on|UTC|C.UTF-8" ]
+}
+a_job_has_run() { [ "$(as_superuser "SELECT count(*) > 0 FROM procrastinate_jobs WHERE status = 'succeeded'")" = t ]; }
+back_up_in() { # SERVICE
+    "$DC" exec -T "$1" python manage.py dbbackup &&
+        [ "$("$DC" exec -T "$1" python manage.py listbackups | grep -c '\.psql')" -eq "$(find backups -name '*.psql*' | wc -l)" ]
+}
+
+common() {
+    checked "the web process is alive" answers "$URL/healthz"
+    checked "everything is ready, and the worker was seen" eventually 60 answers "$URL/readyz"
+    checked "the database role is no superuser and may create databases" role_is_modest
+    checked "the superuser has no password to come in by" superuser_stays_inside
+    checked "the cluster has checksums, UTC and C.UTF-8" cluster_is_as_designed
+    checked "a user is made" make_user
+    checked "that user signs in through the published port" sign_in "$@"
+    checked "a backup is made and listed in django" back_up_in django
+    checked "a backup is made and listed in worker" back_up_in worker
+    checked "a job has run" eventually 90 a_job_has_run
+}
+
+# --- dev: what is edited is what runs ---
+
+edit_source() {
+    cat >>ledgerflow/urls.py <<'PYTHON'
+from django.http import HttpResponse
+urlpatterns = [path("edited", lambda request: HttpResponse("edited")), *urlpatterns]
+PYTHON
+    touch apps/core/tasks.py
+}
+worker_reloaded() { "$DC" logs worker 2>&1 | grep -q 'tasks.py changed, reloading'; }
+
+inside_dev() {
+    common
+    edit_source
+    checked "the web process serves an edit at once" eventually 30 answers "$URL/edited"
+    checked "the worker starts again after an edit" eventually 30 worker_reloaded
+}
+
+# --- prod: closed, and down -v loses nothing ---
+
+leads_to_https() {
+    [ "$(fetch --output /dev/null --write-out '%{http_code} %{redirect_url}' "$URL/admin/")" = "301 https://127.0.0.1:9000/admin/" ]
+}
+promises_https() {
+    fetch --head --header 'X-Forwarded-Proto: https' "$URL/admin/login/" | grep -qi '^strict-transport-security: max-age=31536000'
+}
+serves_static_files() {
+    local css
+    css=$(fetch --header 'X-Forwarded-Proto: https' "$URL/admin/login/" | grep -o '/static/[^"]*\.css' | head -1)
+    answers --header 'X-Forwarded-Proto: https' "$URL$css"
+}
+refuses_other_hosts() {
+    [ "$(fetch --output /dev/null --write-out '%{http_code}' --header 'Host: elsewhere.example' \
+        --header 'X-Forwarded-Proto: https' "$URL/admin/login/")" = 400 ]
+}
+is_not_root() { # SERVICE
+    [ "$("$DC" exec -T "$1" awk '/^Uid:/ {print $2, $3}' /proc/1/status)" = "10001 10001" ]
+}
+cannot_change_itself() { # SERVICE
+    ! "$DC" exec -T "$1" touch /app/changed 2>/dev/null && ! "$DC" exec -T --user root "$1" touch /app/changed 2>/dev/null
+}
+backups_on_host() { find backups -name '*.psql*' -size +0 | sort; }
+start_and_wait() { "$DC" up -d 2>/dev/null && eventually 120 answers "$URL/readyz"; }
+refuses_missing_secrets() { # the sentence reaches the person
+    mv .env .env.whole
+    grep -vE '^(SECRET_KEY|POSTGRES_PASSWORD)=' .env.whole >.env
+    ! "$DC" run --rm prepare >refusal.txt 2>&1 && grep -q 'Put SECRET_KEY or SECRET_KEY_FILE into .env' refusal.txt
+}
+take_secrets_from_files() {
+    local folder=$PWD/secrets password
+    mkdir "$folder"
+    password=$(sed -n 's/^POSTGRES_PASSWORD=//p' .env.whole)
+    sed -n 's/^SECRET_KEY=//p' .env.whole >"$folder/secret_key"
+    echo "$password" >"$folder/postgres_password"
+    echo "postgres://ledgerflow:$password@db:5432/ledgerflow" >"$folder/database_url"
+    chown 10001 "$folder"/* && chmod 400 "$folder"/*
+    for name in SECRET_KEY POSTGRES_PASSWORD DATABASE_URL; do echo "${name}_FILE=$folder/${name,,}"; done >>.env
+}
+
+inside_prod() {
+    common --https
+    checked "plain http leads to https" leads_to_https
+    checked "browsers are told to stay with https" promises_https
+    checked "static files are served" serves_static_files
+    checked "other host names are refused" refuses_other_hosts
+    checked "nothing runs as root in django" is_not_root django
+    checked "nothing runs as root in worker" is_not_root worker
+    checked "django cannot change its own code" cannot_change_itself django
+    checked "check --deploy has nothing to say" manage check --deploy --fail-level WARNING
+    local before
+    before=$(backups_on_host)
+    checked "the stack goes down with its volumes" "$DC" down -v
+    checked "it does not start without secrets, and says so" refuses_missing_secrets
+    checked "it starts again, with its secrets in files" eval 'take_secrets_from_files && start_and_wait'
+    checked "the same user signs in again" sign_in --https
+    checked "no backup is lost" [ "$before" = "$(backups_on_host)" ]
+    checked "the backups are still listed" eval '[ "$(manage listbackups | grep -c "\.psql")" -ge 2 ]'
+}
+
+# --- outside ---
+
+random() { python3 -c 'import secrets; print(secrets.token_hex(32))'; }
+
+check_stack() { # dev|prod
+    local started=$SECONDS check=${LEDGERFLOW_COMPOSE_CHECK:-../shared/tools/verify-compose.sh} environment=() file
+    [ -f "$check" ] || fail "no $check: set LEDGERFLOW_COMPOSE_CHECK to a script that brings a compose file up"
+    if [ "$1" = prod ]; then
+        file=$(mktemp)
+        trap 'rm -f "$file"' RETURN
+        cat >"$file" <<ENVIRONMENT
+SECRET_KEY=$(random)
+POSTGRES_PASSWORD=$(random)
+ALLOWED_HOSTS=127.0.0.1
+ENVIRONMENT
+        environment=(-e "$file" --no-restart-test) # the check itself takes it down and up again
+    fi
+    bash "$check" . --lint -t 300 -f "docker-compose.$1.yml" "${environment[@]}" -u "$URL/healthz" \
+        -H "bash tests/containers.sh --inside $1" || fail "the $1 stack"
+    echo "ok: the $1 stack ($((SECONDS - started)) s)"
+}
+
+cd "$(dirname "$0")/.."
+case "${1:-both}" in
+    --inside) "inside_$2" ;;
+    dev | prod) check_stack "$1" ;;
+    both) check_stack dev && check_stack prod ;;
+    *) fail "usage: tests/containers.sh [dev|prod]" ;;
+esac
