@@ -36,7 +36,7 @@ if PRODUCTION:
         raise ImproperlyConfigured("ALLOWED_HOSTS must name the hosts this server answers for in production.")
 
 INSTALLED_APPS = [
-    "apps.core",  # first: its templates win over Unfold's
+    "apps.core.apps.CoreConfig",  # first: its templates win over Unfold's
     "unfold",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
@@ -44,14 +44,14 @@ INSTALLED_APPS = [
     "unfold.contrib.import_export",
     "unfold.contrib.simple_history",
     "django.contrib.admin",
-    "django.contrib.auth",
+    "apps.core.apps.GroupsConfig",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "import_export",
     "simple_history",
-    "axes",
+    "apps.core.apps.SignInsConfig",
     "dbbackup",
     "procrastinate.contrib.django",
     "apps.profiles",

@@ -89,21 +89,19 @@ UNFOLD: dict[str, Any] = {
                 "collapsible": True,
                 "items": [
                     _item(
-                        _("Access"),
+                        _("Access rights"),
                         "key",
                         "admin:profiles_staffaccess_changelist",
                         _may("profiles.view_staffaccess"),
                     ),
                     _item(_("People"), "person", "admin:core_user_changelist", _may("core.view_user")),
                     _item(_("Groups"), "group", "admin:auth_group_changelist", _may("auth.view_group")),
-                    _item(
-                        _("Sign-ins"), "login", "admin:axes_accesslog_changelist", _may("axes.view_accesslog")
-                    ),
+                    _item(_("Sign-ins"), "login", "admin:core_signin_changelist", _may("core.view_signin")),
                     _item(
                         _("Wrong passwords"),
                         "lock_person",
-                        "admin:axes_accessattempt_changelist",
-                        _may("axes.view_accessattempt"),
+                        "admin:core_wrongpassword_changelist",
+                        _may("core.view_wrongpassword"),
                     ),
                     _item(_("Back up now"), "backup", "admin:back_up_now", _may("backups.use_backups")),
                 ],

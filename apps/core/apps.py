@@ -1,10 +1,24 @@
+from axes.apps import AppConfig as AxesAppConfig
 from django.apps import AppConfig
+from django.contrib.auth.apps import AuthConfig
 from django.utils.translation import gettext_lazy as _
 
 
 class CoreConfig(AppConfig):
     name = "apps.core"
-    verbose_name = _("Set-up")
+    verbose_name = _("Practice")
 
     def ready(self) -> None:
         from apps.core import checks, dashboard  # noqa: F401  (registers the checks and core's cards)
+
+
+class GroupsConfig(AuthConfig):
+    """Django's own app, under the word people read above its pages."""
+
+    verbose_name = _("Practice")
+
+
+class SignInsConfig(AxesAppConfig):
+    """django-axes, under the word people read above its pages."""
+
+    verbose_name = _("Practice")

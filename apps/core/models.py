@@ -1,10 +1,19 @@
 from typing import Any
 
+from axes.models import AccessAttempt, AccessLog
 from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import UserManager as DjangoUserManager
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.history import history
+
+
+class UserManager(DjangoUserManager["User"]):
+    def create_user(self, username: str, *args: Any, **fields: Any) -> "User":
+        """Create a person; like everyone here, they may sign in to the back office."""
+        fields.setdefault("is_staff", True)
+        return super().create_user(username, *args, **fields)
 
 
 class User(AbstractUser):
@@ -16,6 +25,7 @@ class User(AbstractUser):
         help_text=_("Everyone here works in the back office."),
     )
 
+    objects = UserManager()
     history = history(excluded_fields=["password", "last_login"], m2m_fields=["groups"])
 
     class Meta:
@@ -28,10 +38,13 @@ class User(AbstractUser):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save; a sign-in alone is no change worth a line in the history."""
-        if set(kwargs.get("update_fields") or ()) == {"last_login"}:
-            self.save_without_historical_record(*args, **kwargs)
-        else:
+        if set(kwargs.get("update_fields") or ()) != {"last_login"}:
+            return super().save(*args, **kwargs)
+        self.skip_history_when_saving = True
+        try:
             super().save(*args, **kwargs)
+        finally:
+            del self.skip_history_when_saving
 
 
 class JobState(models.TextChoices):
@@ -131,3 +144,29 @@ class Job(models.Model):
     def percent(self) -> int | None:
         """Progress in whole percent, or None while the amount of work is not known."""
         return min(100, self.done * 100 // self.total) if self.total else None
+
+
+class SignIn(AccessLog):
+    """django-axes' record of who signed in, in the words of this back office."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ("view",)
+        verbose_name = _("sign-in")
+        verbose_name_plural = _("sign-ins")
+
+    def __str__(self) -> str:
+        return f"{self.username} ({self.ip_address})"
+
+
+class WrongPassword(AccessAttempt):
+    """django-axes' count of failures; deleting one lifts the pause it caused."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ("view", "delete")
+        verbose_name = _("wrong password")
+        verbose_name_plural = _("wrong passwords")
+
+    def __str__(self) -> str:
+        return f"{self.username} ({self.ip_address})"

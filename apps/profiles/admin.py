@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
-from apps.core.admin import BaseAdmin, BaseTabularInline
+from apps.core.admin import BaseAdmin, BaseTabularInline, ScopedSelectFilter
 from apps.core.models import User
 from apps.profiles.models import Client, ClientStatus, StaffAccess
 
@@ -73,6 +73,9 @@ class ClientAdmin(BaseAdmin):
 
     actions = None
 
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False  # a client that left is closed: its books stay
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Client]:
         access = StaffAccess.objects.select_related("user").order_by("user__username")
         return super().get_queryset(request).prefetch_related(Prefetch("staff_access", access))
@@ -97,7 +100,7 @@ class StaffAccessAdmin(ActivePeopleMixin, BaseAdmin):
     list_display_links = ["client", "user"]
     list_select_related = ["client", "user"]
     list_filter = [
-        ("client", RelatedDropdownFilter),
+        ("client", ScopedSelectFilter),
         ("user", RelatedDropdownFilter),
         ("role", ChoicesDropdownFilter),
     ]

@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 class ProfilesConfig(AppConfig):
     name = "apps.profiles"
-    verbose_name = _("Clients")
+    verbose_name = _("Practice")
 
     def ready(self) -> None:
         from apps.core import guards

@@ -159,8 +159,8 @@ class StaffAccess(models.Model):
     history = history()
 
     class Meta:
-        verbose_name = _("access")
-        verbose_name_plural = _("access")
+        verbose_name = _("access right")
+        verbose_name_plural = _("access rights")
         ordering = ["client__name", "user__username"]
         constraints = [
             models.UniqueConstraint(

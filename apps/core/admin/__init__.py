@@ -1,14 +1,16 @@
+from apps.core.admin.filters import ScopedSelectFilter
 from apps.core.admin.base import BaseAdmin, BaseTabularInline
 from apps.core.admin.jobs import JobAdmin
 from apps.core.admin.people import GroupAdmin, UserAdmin
-from apps.core.admin.sign_ins import AccessAttemptAdmin, AccessLogAdmin
+from apps.core.admin.sign_ins import SignInAdmin, WrongPasswordAdmin
 
 __all__ = [
-    "AccessAttemptAdmin",
-    "AccessLogAdmin",
     "BaseAdmin",
     "BaseTabularInline",
     "GroupAdmin",
     "JobAdmin",
+    "ScopedSelectFilter",
+    "SignInAdmin",
     "UserAdmin",
+    "WrongPasswordAdmin",
 ]

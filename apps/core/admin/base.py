@@ -70,7 +70,6 @@ class BaseAdmin(ScopedAdminMixin, SimpleHistoryAdmin, ModelAdmin):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     history_list_per_page = 50
-    history_list_display = ["history_change_reason"]
     warn_unsaved_form = True
 
     def get_form(

@@ -7,6 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
+from procrastinate.contrib.django.admin import ProcrastinateJobAdmin  # noqa: F401  (registers it)
+from procrastinate.contrib.django.models import ProcrastinateJob
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import action, display
@@ -38,6 +40,9 @@ class StateFilter(admin.SimpleListFilter):
         return queryset.in_state(self.value()) if self.value() in JobState.values else queryset
 
 
+admin.site.unregister(ProcrastinateJob)  # the queue's own view shows everyone's jobs with their arguments
+
+
 @admin.register(Job)
 class JobAdmin(ReadOnlyAdminMixin, ScopedAdminMixin, ModelAdmin):
     """Long work: how far it is, stop it, do it again. People see their own."""
@@ -57,6 +62,8 @@ class JobAdmin(ReadOnlyAdminMixin, ScopedAdminMixin, ModelAdmin):
 
     actions = None
     actions_detail = ["cancel", "again"]
+
+    empty_hint = _("Work that takes longer than a moment shows here: backups, large imports.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         return super().get_queryset(request).asked_by(request.user).select_related("run", "asked_by")

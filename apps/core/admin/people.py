@@ -48,7 +48,7 @@ class UserAdmin(BaseAdmin, DjangoUserAdmin):
         (None, {"fields": ["username", "first_name", "last_name", "email", "password1", "password2"]}),
     ]
     readonly_fields = ["last_login", "date_joined"]
-    filter_horizontal = ["groups"]
+    autocomplete_fields = ["groups"]
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False  # deactivated, never deleted
