@@ -6,7 +6,8 @@ ENV PYTHONUNBUFFERED=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_ROOT_USER_ACTION=ignore
 # pg_dump and pg_restore must be of the server's major version: 18 cannot restore into 15, 15 cannot read dumps of 18.
-# hadolint ignore=DL3008  (Debian keeps only the newest minor version, and that is the one wanted)
+# Its minor version is not pinned: Debian keeps only the newest, and that is the one wanted.
+# hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends postgresql-client-15 \
     && rm -rf /var/lib/apt/lists/*
