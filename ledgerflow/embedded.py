@@ -304,6 +304,7 @@ def _bring_up(server: Server, prefix: Command, owner: int, *, durable: bool) -> 
 
 def _hand_over(server: Server, owner: int) -> None:
     """Give the files to the account that PostgreSQL runs as, which root may since have had to change."""
+    _refuse_foreign(server.socket_dir)
     server.socket_dir.mkdir(mode=0o700, exist_ok=True)
     if server.log.exists() and server.log.stat().st_size > LONGEST_LOG:
         server.log.replace(server.log.with_name(f"{server.log.name}.1"))
@@ -328,11 +329,14 @@ def _launch(server: Server, prefix: Command, *, durable: bool) -> None:
     if not durable:
         settings |= {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
     options = shlex.join(f"--{name}={value}" for name, value in settings.items())
-    _forget_reused_pid(server.data_dir)
+    _forget_reused_pids(server)
     before = server.log.stat().st_size
-    command: Command = [*prefix, server.bin_dir / "pg_ctl", "-D", server.data_dir, "-l", server.log]
+    # Bare names: pg_ctl hands them to a shell between double quotes, where a `$` in a path would count.
+    command: Command = [*prefix, server.bin_dir / "pg_ctl", "-D", server.data_dir.name, "-l", server.log.name]
     command += ["-o", options, "-w", "-t", str(START_SECONDS), "start"]
-    answer = subprocess.run(command, capture_output=True, text=True, env=_environment())
+    answer = subprocess.run(
+        command, cwd=server.data_dir.parent, capture_output=True, text=True, env=_environment()
+    )
     if answer.returncode:
         logged = server.log.read_bytes()[before:].decode(errors="replace")
         if "is still in use" not in logged:  # processes of a killed server need a moment to notice
@@ -341,43 +345,51 @@ def _launch(server: Server, prefix: Command, *, durable: bool) -> None:
 
 
 def _answers(server: Server) -> bool:
-    """Ask the server for its own postmaster.pid, which one whose folder was deleted can no longer read."""
+    """Say whether the server takes connections; one that starts, stops or hangs does not."""
     if not (server.data_dir / "PG_VERSION").exists():
         return False
-    command = [*_psql(server), "-c", "SELECT pg_read_file('postmaster.pid')"]
+    command = [*_psql(server), "-c", "SELECT"]
     try:
         return subprocess.run(command, capture_output=True, env=_environment(), timeout=10).returncode == 0
     except subprocess.TimeoutExpired:
         return False
 
 
-def _recorded_pid(data_dir: Path) -> int | None:
+def _recorded_pid(lock_file: Path) -> int | None:
     try:
-        return int((data_dir / "postmaster.pid").read_text().split()[0])
+        return int(lock_file.read_text().split()[0])
     except (FileNotFoundError, IndexError, ValueError):
         return None
 
 
 def _postmaster(data_dir: Path) -> int | None:
     """Return the process id of the folder's server, only where that process works in the folder."""
-    pid = _recorded_pid(data_dir)
+    pid = _recorded_pid(data_dir / "postmaster.pid")
     if pid is None:
         return None
-    if os.path.exists("/proc/self/cwd"):
-        with suppress(OSError):
-            return pid if os.path.samefile(f"/proc/{pid}/cwd", data_dir) else None
-        return None
-    answer = subprocess.run(["ps", "-p", str(pid), "-o", "command="], capture_output=True, text=True)
-    return pid if str(data_dir) in answer.stdout else None
+    place = f"/proc/{pid}/cwd"
+    if not os.path.exists("/proc/self"):  # macOS
+        listed = subprocess.run(
+            ["lsof", "-a", "-p", str(pid), "-d", "cwd", "-Fn"], capture_output=True, text=True
+        )
+        place = listed.stdout.rpartition("\nn")[2].strip()
+    with suppress(OSError):
+        return pid if os.path.samefile(place, data_dir) else None
+    return None
 
 
-def _forget_reused_pid(data_dir: Path) -> None:
-    """Remove a postmaster.pid whose number another process has now; PostgreSQL would take it for a server."""
-    pid = _recorded_pid(data_dir)
-    if pid is not None and _postmaster(data_dir) is None:
+def _forget_reused_pids(server: Server) -> None:
+    """Remove lock files whose number another process has now: PostgreSQL would take that for a server.
+
+    Called when no server runs. A number that no process has is left to PostgreSQL, which then also looks
+    for processes that a killed server left behind.
+    """
+    for lock_file in (server.data_dir / "postmaster.pid", server.socket_dir / f".s.PGSQL.{PORT}.lock"):
+        pid = _recorded_pid(lock_file)
         with suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, 0)
-            (data_dir / "postmaster.pid").unlink()
+            if pid is not None:
+                os.kill(pid, 0)
+                lock_file.unlink()
 
 
 def _stop(data_dir: Path) -> bool:
@@ -397,13 +409,17 @@ def _socket_dir(data_dir: Path) -> Path:
     """Return the data folder itself, or a short private folder where its path cannot name a socket.
 
     Too long is too long for the kernel; and a comma, a space or a quote means something else to one of
-    those who read the path: libpq, a URL, the server's own settings. Not below TMPDIR, which differs from
-    one session to the next and may itself be long.
+    those who read the path: libpq, a URL, the server's own settings. Its name comes from the data, which
+    may be moved, copied, or deleted and made anew under a server. It is not below TMPDIR, which differs
+    from one session to the next and may itself be long.
     """
     path = str(data_dir / f".s.PGSQL.{PORT}")
     if len(path) <= LONGEST_SOCKET_PATH and re.fullmatch(r"[A-Za-z0-9/._-]+", path):
         return data_dir
-    return Path("/tmp", "ledgerflow-" + hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16])  # noqa: S108
+    identity = f"{data_dir.stat().st_ino}:".encode() if data_dir.exists() else b""
+    with suppress(FileNotFoundError):
+        identity += (data_dir / "global" / "pg_control").read_bytes()[:8]  # what initdb drew for this cluster
+    return Path("/tmp", f"ledgerflow-{hashlib.sha256(identity).hexdigest()[:16]}")  # noqa: S108
 
 
 def _psql(server: Server) -> Command:
