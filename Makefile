@@ -1,0 +1,51 @@
+# The few commands of the project; `make` alone lists them.
+
+PORT ?= 9000
+VENV ?= .venv
+PYTHON ?=
+ARGS ?=
+
+python = $(VENV)/bin/python
+compile = $(python) -m piptools compile --quiet --strip-extras --no-emit-find-links --no-emit-index-url \
+	--no-emit-trusted-host $(ARGS)
+
+.PHONY: help environment run test stop reset lint types requirements
+
+help:
+	@echo 'make run           serve http://127.0.0.1:9000 with a demo; PORT= takes another port'
+	@echo 'make test          run all tests; ARGS= goes to pytest'
+	@echo 'make stop          end the embedded database, and the `make run` that uses it'
+	@echo 'make reset         delete the embedded database, after a typed yes'
+	@echo 'make lint          check style and the direction of imports'
+	@echo 'make types         check types'
+	@echo 'make requirements  pin all packages anew; ARGS=--upgrade takes the newest'
+	@echo 'PYTHON= names an interpreter, VENV= another folder than .venv'
+
+environment:
+	@VENV='$(VENV)' PYTHON='$(PYTHON)' sh requirements/venv.sh
+
+run: environment
+	@exec $(python) manage.py run --port '$(PORT)'
+
+test: environment
+	@VENV='$(VENV)' sh tests/browser.sh
+	@exec $(python) -m pytest $(ARGS)
+
+stop: environment
+	@exec $(python) -m ledgerflow.embedded stop
+
+reset: environment
+	@exec $(python) -m ledgerflow.embedded drop
+
+lint: environment
+	@$(python) -m ruff check .
+	@$(python) -m ruff format --check .
+	@$(VENV)/bin/lint-imports
+
+types: environment
+	@exec $(python) -m mypy
+
+requirements: environment
+	@$(compile) -o requirements/base.txt requirements/base.in
+	@$(compile) -o requirements/dev.txt requirements/dev.in
+	@$(compile) -o requirements/prod.txt requirements/prod.in
