@@ -97,7 +97,7 @@ DATABASES = {
     "default": {
         **env.database("DATABASE_URL"),
         "ENGINE": "django.db.backends.postgresql",
-        "CONN_MAX_AGE": 60,
+        "CONN_MAX_AGE": 0 if ENVIRONMENT == "test" else 60,
         "CONN_HEALTH_CHECKS": True,  # a connection lost to a restart or a restore is replaced unseen
     }
 }

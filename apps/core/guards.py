@@ -70,4 +70,6 @@ def sentence(error: IntegrityError) -> str:
     return _("The database refused this change (rule %(name)s). Nothing was saved.") % {"name": name or "?"}
 
 
-explain("core_user_never_deleted", gettext_lazy("People are never deleted: deactivate them instead."))
+NEVER_DELETED = gettext_lazy("People are never deleted: deactivate them instead.")
+explain("core_user_never_deleted", NEVER_DELETED)
+explain("core_user_no_truncate", NEVER_DELETED)

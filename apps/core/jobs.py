@@ -24,6 +24,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError
 from django.db import connection, transaction
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from procrastinate import BaseRetryStrategy, RetryDecision
@@ -113,7 +114,7 @@ def job_task(function: Callable[..., str]) -> Task:
                 _end(job_id, _what_went_wrong(error))
                 raise
             else:
-                _end(job_id, message)
+                _end(job_id, message, done=Coalesce("total", "done"))
 
     return app.task(
         name=f"{function.__module__}.{function.__name__}", pass_context=True, retry=AgainAfterShutdown()
@@ -161,8 +162,8 @@ def run_again(job: Job) -> None:
     job.save()
 
 
-def _end(job_id: int, message: str, *, cancelled: bool = False) -> None:
-    Job.objects.filter(pk=job_id).update(ended_at=timezone.now(), message=message[:500], cancelled=cancelled)
+def _end(job_id: int, message: str, **facts: Any) -> None:
+    Job.objects.filter(pk=job_id).update(ended_at=timezone.now(), message=message[:500], **facts)
 
 
 def _what_went_wrong(error: Exception) -> str:

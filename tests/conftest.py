@@ -1,0 +1,56 @@
+import pytest
+from django.db import connection
+from django.db.backends.postgresql.operations import DatabaseOperations
+
+TRUNCATE_GUARDS = """
+    SELECT format('ALTER TABLE %%s %s TRIGGER %%I', tgrelid::regclass, tgname)
+      FROM pg_trigger WHERE NOT tgisinternal AND tgtype & 32 = 32
+"""
+
+
+@pytest.fixture(autouse=True)
+def _settings_for_tests(settings, tmp_path):
+    """Fast password checks, and never the real storage."""
+    settings.PASSWORD_HASHERS = [
+        "django.contrib.auth.hashers.MD5PasswordHasher",
+        "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+    ]
+    settings.MEDIA_ROOT = tmp_path / "media"
+
+
+@pytest.fixture(autouse=True)
+def backup_folder(monkeypatch, tmp_path):
+    """A storage for this test's backups; dbbackup reads its settings once, at import."""
+    folder = tmp_path / "backups"
+    monkeypatch.setitem(_dbbackup_storage_options(), "location", str(folder))
+    return folder
+
+
+def _dbbackup_storage_options():
+    from dbbackup import settings as dbbackup_settings
+
+    return dbbackup_settings.STORAGE_OPTIONS
+
+
+def pytest_configure():
+    """Let the flush between transactional tests pass the guards that refuse TRUNCATE, and clear the queue."""
+    flush = DatabaseOperations.execute_sql_flush
+
+    def flush_past_guards(self, sql_list):
+        if not sql_list:
+            return
+        with connection.cursor() as cursor:
+            switch_guards(cursor, "DISABLE")
+            try:
+                flush(self, sql_list)
+                cursor.execute("TRUNCATE procrastinate_jobs, procrastinate_workers RESTART IDENTITY CASCADE")
+            finally:
+                switch_guards(cursor, "ENABLE")
+
+    DatabaseOperations.execute_sql_flush = flush_past_guards
+
+
+def switch_guards(cursor, verb):
+    cursor.execute(TRUNCATE_GUARDS % verb)
+    for (statement,) in cursor.fetchall():
+        cursor.execute(statement)
