@@ -43,7 +43,7 @@ lint: environment
 	@$(VENV)/bin/lint-imports
 
 types: environment
-	@exec $(python) -m mypy
+	@LEDGERFLOW_ENV=test DATABASE_URL=postgres://localhost/unused $(python) -m mypy
 
 requirements: environment
 	@$(compile) -o requirements/base.txt requirements/base.in

@@ -29,6 +29,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 DEFAULT_DATA_DIR = Path(__file__).resolve().parent.parent / "var" / "pg"
 OLDEST_MAJOR = PRODUCTION_MAJOR = 15
@@ -109,6 +110,13 @@ def stop(data_dir: Path) -> bool:
     data_dir = data_dir.resolve()
     with _lock(data_dir):
         return _stop(data_dir)
+
+
+def state(data_dir: Path) -> Literal["running", "stopped", "killed"]:
+    """Tell a server that was stopped from one that was killed, which leaves its postmaster.pid behind."""
+    if not (data_dir / "postmaster.pid").exists():
+        return "stopped"
+    return "running" if _postmaster(data_dir) else "killed"
 
 
 def drop(data_dir: Path) -> None:
