@@ -71,7 +71,10 @@ class Environment(FileAwareEnv):
             raise ImproperlyConfigured(
                 f"{var} must begin with postgres:// (LedgerFlow runs on PostgreSQL only)."
             )
-        config: dict[str, Any] = self.db(var)
+        try:
+            config: dict[str, Any] = self.db(var)
+        except ValueError as error:  # its text would quote the address, and the password in it
+            raise ImproperlyConfigured(f"{var} is malformed: {type(error).__name__}.") from None
         if not config["NAME"]:
             raise ImproperlyConfigured(f"{var} names no database: postgres://user:password@host:5432/name.")
         return config

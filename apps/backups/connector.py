@@ -11,7 +11,8 @@ from dbbackup.db.postgresql import PgDumpBinaryConnector
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-DUMP_OPTIONS = "--no-owner --no-privileges --lock-wait-timeout=15s --compress=1"
+SYSTEM_FOLDERS = ["/usr/lib/postgresql/{major}/bin", "/usr/pgsql-{major}/bin"]
+DUMP_OPTIONS = "--no-privileges --lock-wait-timeout=15s --compress=1"
 
 
 class MatchingPgDumpConnector(PgDumpBinaryConnector):
@@ -20,10 +21,10 @@ class MatchingPgDumpConnector(PgDumpBinaryConnector):
     damaged file is refused and never restored in part.
     """
 
-    dump_suffix = DUMP_OPTIONS
     restore_suffix = "--no-owner --no-privileges"
 
     def _create_dump(self) -> Any:
+        self.dump_suffix = DUMP_OPTIONS
         self.dump_cmd = str(client_tool("pg_dump", self._server_major()))
         return super()._create_dump()
 
@@ -43,7 +44,7 @@ def client_tool(name: str, major: int) -> Path:
     An older pg_dump refuses a newer server, and what a newer one writes an older pg_restore cannot
     read, so nothing but the same major will do. Raises CommandConnectorError naming what to install.
     """
-    folders = [settings.PG_BIN, f"/usr/lib/postgresql/{major}/bin", f"/usr/pgsql-{major}/bin"]
+    folders = [settings.PG_BIN, *(folder.format(major=major) for folder in SYSTEM_FOLDERS)]
     candidates = [Path(folder) / name for folder in folders if folder]
     if on_path := shutil.which(name):
         candidates.append(Path(on_path))

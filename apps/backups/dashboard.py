@@ -18,11 +18,16 @@ def newest(user: Any) -> Card | None:
     """How old the newest backup is, for those who can do something about it."""
     if not user.has_perm("backups.use_backups"):
         return None
-    backup = newest_backup()
+    try:
+        backup = newest_backup()
+    except OSError:
+        backup, age = None, _("Not readable")
+    else:
+        age = _("%(age)s old") % {"age": timesince(backup.taken_at, depth=1)} if backup else _("None yet")
     late = backup is None or timezone.now() - backup.taken_at > OLDEST_NEWEST
     return Card(
         title=_("Newest backup"),
-        value=_("%(age)s old") % {"age": timesince(backup.taken_at, depth=1)} if backup else _("None yet"),
+        value=age,
         url=reverse("admin:back_up_now"),
         hint=_("Back up now.") if late else _("Back up again."),
         icon="backup",

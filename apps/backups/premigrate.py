@@ -4,9 +4,11 @@ import logging
 from typing import Any
 
 from django.conf import settings
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 from django.db import connections
 from django.utils.translation import gettext as _
+
+from apps.backups import services
 
 logger = logging.getLogger(__name__)
 
@@ -31,10 +33,10 @@ def back_up_before_migrating(
     if verbosity and stdout:
         stdout.write(_("Backing up before %(count)s migrations.") % {"count": len(plan)} + "\n")
     try:
-        call_command("dbbackup", database=using, verbosity=0)
-    except (Exception, SystemExit) as error:
+        services.back_up()
+    except Exception as error:  # whatever it was, migrating without a backup is not the answer
         raise CommandError(
-            _("Nothing was migrated, because the backup before it failed: %(why)s") % {"why": _reason(error)}
+            _("Nothing was migrated, because the backup before it failed: %(why)s") % {"why": error}
         ) from error
 
 
@@ -46,8 +48,3 @@ def _is_new(using: str) -> bool:
             return True
         cursor.execute("SELECT EXISTS (SELECT FROM django_migrations)")
         return cursor.fetchone() == (False,)
-
-
-def _reason(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[-1] if lines else type(error).__name__

@@ -17,11 +17,15 @@ class StoredBackup:
 
 
 def newest_backup() -> StoredBackup | None:
-    """Return the newest backup that is not empty, or None."""
+    """Return the newest backup that is not empty, or None. Raises OSError when the storage cannot be read."""
     storage = get_storage()
+    try:
+        names = storage.list_backups(content_type="db")
+    except FileNotFoundError:  # the first backup makes the folder
+        return None
     backups = [
         StoredBackup(name, filename_to_date(name).replace(tzinfo=UTC), storage.storage.size(name))
-        for name in storage.list_backups(content_type="db")
+        for name in names
     ]
     return max(
         (backup for backup in backups if backup.size), key=lambda backup: backup.taken_at, default=None

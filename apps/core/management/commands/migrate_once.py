@@ -15,14 +15,15 @@ class Command(BaseCommand):
     help = "Migrate while nobody else does: several containers may start at once."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        lock = connection.copy()  # its own: a backup before the migration closes the usual one
-        try:
-            lock.ensure_connection()
-            refuse_unfit_database()
-        except OperationalError as error:
-            raise CommandError("The database does not answer: nothing was migrated.") from error
-        except ImproperlyConfigured as error:
-            raise CommandError(str(error)) from error
-        with closing(lock), lock.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
-            call_command("migrate", interactive=False, verbosity=options["verbosity"])
+        # A connection of its own: the backup before the migration closes the usual one.
+        with closing(connection.copy()) as lock:
+            try:
+                lock.ensure_connection()
+                refuse_unfit_database()
+            except OperationalError as error:
+                raise CommandError("The database does not answer: nothing was migrated.") from error
+            except ImproperlyConfigured as error:
+                raise CommandError(str(error)) from error
+            with lock.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+                call_command("migrate", interactive=False, verbosity=options["verbosity"])
