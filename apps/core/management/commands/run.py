@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.core.management import CommandError, CommandParser, call_command
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, OperationalError, connection
 
+from apps.core.models import User
 from apps.core.startup import migration_gaps, refuse_unfit_database
 from apps.core.supervisor import Child, Supervisor
 
@@ -51,7 +51,7 @@ class Command(BaseCommand):
             if waiting := migration_gaps().unapplied:
                 self.stdout.write(f"Applying {len(waiting)} migrations …")
                 call_command("migrate_once", verbosity=0)
-            if is_embedded and not get_user_model().objects.exists():
+            if is_embedded and not User.objects.exists():
                 self.stdout.write("Loading the demo …")
                 call_command("demo")
         except (DatabaseError, OSError) as error:
@@ -73,13 +73,13 @@ class Command(BaseCommand):
 
 def refuse_busy_port(port: int) -> None:
     """Raise CommandError where the web server could not listen."""
+    if not 0 < port < 2**16:
+        raise CommandError(f"{port} is no port; take one from 1 to 65535.")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
             probe.listen()
-        except OverflowError as error:
-            raise CommandError(f"{port} is no port; take one up to 65535.") from error
         except OSError as error:
             problem = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
             raise CommandError(f"Port {port} {problem}; take another: make run PORT={port + 1}.") from error
