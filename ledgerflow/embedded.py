@@ -37,7 +37,7 @@ PORT = 5432  # only names the socket file
 LONGEST_SOCKET_PATH = 103  # bytes: macOS takes 103, Linux 107
 START_SECONDS = 300  # crash recovery of a long write-ahead log takes minutes
 STOP_SECONDS = 60
-SPACE_TO_START = 32 * 2**20  # two segments of the write-ahead log
+LEAST_SPACE = 16 * 2**20  # a segment of the write-ahead log
 LONGEST_LOG = 10 * 2**20
 
 # Where systems keep server programs that they leave off the PATH.
@@ -452,7 +452,7 @@ def _run(command: Command, server: Server, *, text: str = "", pass_fds: tuple[in
 def _failure(server: Server, output: str) -> EmbeddedError:
     """Return the reason as a sentence: the full disk first, which leaves other words or none at all."""
     free = shutil.disk_usage(server.data_dir.parent).free
-    if "No space left on device" in output or free < SPACE_TO_START:
+    if "No space left on device" in output or free < LEAST_SPACE:
         return EmbeddedError(f"No space left on the disk of {server.data_dir}; make room and try again.")
     lines = output.splitlines() or ["it gave no reason"]
     errors = [line for line in lines if re.search(r"(FATAL|PANIC|ERROR|error): ", line)]

@@ -14,6 +14,7 @@ from django.db import DatabaseError, OperationalError, connection
 from apps.core.models import User
 from apps.core.startup import migration_gaps, refuse_unfit_database
 from apps.core.supervisor import Child, Supervisor
+from ledgerflow import embedded
 
 HOST = "127.0.0.1"
 PASSWORDS = Path("var/demo-passwords.txt")
@@ -55,7 +56,7 @@ class Command(BaseCommand):
                 self.stdout.write("Loading the demo …")
                 call_command("demo")
         except (DatabaseError, OSError) as error:
-            raise CommandError(why_not_prepared(error)) from error
+            raise CommandError(why_not_prepared(error, is_embedded=is_embedded)) from error
         finally:
             connection.close()
 
@@ -99,9 +100,9 @@ def refuse_silent_database() -> None:
         raise CommandError(f"The database that DATABASE_URL names does not answer: {reason}.") from error
 
 
-def why_not_prepared(error: Exception) -> str:
-    """Return one sentence; the full disk first, because a server that met it only says that it is gone."""
-    no_space = "No space left on the disk; make room and try again."
-    if shutil.disk_usage(settings.BASE_DIR).free < 32 * 2**20 or "No space left" in str(error):
-        return no_space
+def why_not_prepared(error: Exception, *, is_embedded: bool) -> str:
+    """Return one sentence; a server that met a full disk may only have said that it is gone."""
+    full = is_embedded and shutil.disk_usage(embedded.DEFAULT_DATA_DIR).free < embedded.LEAST_SPACE
+    if full or "No space left" in str(error):
+        return "No space left on the disk; make room and try again."
     return f"The database could not be prepared: {str(error).strip().splitlines()[0]}."
