@@ -36,6 +36,7 @@ make_user() {
         -e DJANGO_SUPERUSER_EMAIL="$USER_NAME@example.com" django python manage.py createsuperuser --noinput
 }
 sign_in() { python3 tests/sign_in.py "$URL" "$USER_NAME" "$PASSWORD" "$@"; }
+refuses_a_wrong_password() { ! PASSWORD=wrong sign_in "$@" 2>/dev/null; }
 role_is_modest() {
     [ "$(as_superuser "SELECT rolsuper, rolcreatedb FROM pg_roles WHERE rolname = 'ledgerflow'")" = "f|t" ]
 }
@@ -70,6 +71,7 @@ common() {
     checked "the cluster has checksums, UTC and C.UTF-8" cluster_is_as_designed
     checked "a user is made" make_user
     checked "that user signs in through the published port" sign_in "$@"
+    checked "a wrong password does not" refuses_a_wrong_password "$@"
     checked "a backup is made and listed in django" back_up_in django
     checked "a backup is made and listed in worker" back_up_in worker
     checked "a job has run" eventually 90 a_job_has_run
@@ -104,7 +106,7 @@ promises_https() {
 }
 serves_static_files() {
     local css
-    css=$(fetch_as_proxy "$URL/admin/login/" | grep -om1 '/static/[^"]*\.css' | head -1)
+    css=$(fetch_as_proxy "$URL/admin/login/" | grep -o '/static/[^"]*\.css' | sort | tail -1)
     [ -n "$css" ] && fetch_as_proxy --fail --output /dev/null "$URL$css"
 }
 refuses_other_hosts() {
@@ -112,11 +114,22 @@ refuses_other_hosts() {
         "$URL/admin/login/")" = 400 ]
 }
 is_not_root() { # SERVICE
+    # shellcheck disable=SC2016  # the dollars are awk's
     [ "$("$DC" exec -T "$1" awk '/^Uid:/ {print $2, $3}' /proc/1/status)" = "10001 10001" ]
 }
 cannot_change_itself() { # SERVICE
     ! "$DC" exec -T --user root "$1" touch /app/changed 2>/dev/null
 }
+holds_only_what_it_runs() { # SERVICE
+    [ -z "$("$DC" exec -T "$1" find /app -name '.env*' -o -name '.git' -o -name 'tests')" ]
+}
+newest_worker() { as_superuser "SELECT coalesce(max(id), 0) FROM procrastinate_workers"; }
+worker_is_newer_than() { [ "$(newest_worker)" -gt "$1" ]; }
+kill_everything() { # with signal 9; process 1, which it cannot reach, ends or recovers as at any crash
+    local service
+    for service in db worker django; do "$DC" exec -T "$service" sh -c 'kill -9 -1' || true; done
+}
+goes_down() { "$DC" down -v 2>/dev/null; }
 start_and_wait() { "$DC" up -d 2>/dev/null && eventually 120 answers "$URL/readyz"; }
 refuses_missing_secrets() {
     mv .env .env.whole
@@ -144,9 +157,16 @@ inside_prod() {
     checked "nothing runs as root in worker" is_not_root worker
     checked "django cannot change its own code" cannot_change_itself django
     checked "check --deploy has nothing to say" manage check --deploy --fail-level WARNING
+    checked "the image holds no environment, no history and no tests" holds_only_what_it_runs django
+
     local before
+    before=$(newest_worker)
+    kill_everything
+    checked "a killed worker starts again" eventually 60 worker_is_newer_than "$before"
+    checked "a killed web server starts again" eventually 60 sign_in --https
+
     before=$(backups_on_host)
-    checked "the stack goes down with its volumes" "$DC" down -v
+    checked "the stack goes down with its volumes" goes_down
     checked "it does not start without secrets, and says so" refuses_missing_secrets
     checked "it starts again, with its secrets in files" eval 'take_secrets_from_files && start_and_wait'
     checked "the same user signs in again" sign_in --https

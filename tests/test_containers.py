@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -67,8 +68,13 @@ def _substitute(found: re.Match[str]) -> str:
     return found[2] if found[1] == "-" else ""
 
 
+@cache
+def _read(path: str) -> Tree:
+    return yaml.safe_load((ROOT / path).read_text())
+
+
 def parse(path: str) -> Tree:
-    return interpolated(yaml.safe_load((ROOT / path).read_text()))
+    return interpolated(_read(path))  # a copy, which a test may break
 
 
 def stacks() -> Stacks:
