@@ -9,7 +9,7 @@ from apps.core.startup import refuse_unfit_database
 
 
 @register(Tags.database)
-def database_is_fit(databases: list[str] | None = None, **kwargs: Any) -> list[Error]:
+def database_is_fit(*, databases: Any = None, **kwargs: Any) -> list[Error]:
     """Run with ``check --database default`` and before every migrate."""
     if not databases:
         return []

@@ -51,7 +51,7 @@ def explain(constraint: str, sentence: Text) -> None:
 def explain_model(model: type[models.Model]) -> None:
     """Give the named constraints of a model the messages they carry."""
     for constraint in model._meta.constraints:
-        explain(constraint.name, constraint.get_violation_error_message())
+        explain(constraint.name, constraint.violation_error_message)  # type: ignore[arg-type]
 
 
 def sentence(error: IntegrityError) -> str:

@@ -85,7 +85,8 @@ class Progress:
             raise JobAborted
         with self._connection.cursor() as cursor:
             cursor.execute(
-                "UPDATE core_job SET done = %s, total = %s, message = %s WHERE id = %s RETURNING cancel_requested",
+                "UPDATE core_job SET done = %s, total = %s, message = %s WHERE id = %s"
+                " RETURNING cancel_requested",
                 [done, of, message[:500], self._job_id],
             )
             if cursor.fetchone() == (True,):
@@ -139,7 +140,7 @@ def cancel(job: Job) -> None:
     if job.is_over:
         raise ValidationError(_("This job is over."), code="over")
     Job.objects.filter(pk=job.pk).update(cancel_requested=True)
-    if app.job_manager.cancel_job_by_id(job.run_id):  # False once it runs: Progress sees the wish
+    if job.run and app.job_manager.cancel_job_by_id(job.run.id):  # False once it runs: Progress sees the wish
         Job.objects.filter(pk=job.pk).update(ended_at=timezone.now())
 
 
@@ -154,7 +155,7 @@ def run_again(job: Job) -> None:
     job = Job.objects.select_for_update(of=["self"]).select_related("run").get(pk=job.pk)
     if not job.is_over:
         raise ValidationError(_("This job has not ended yet."), code="not over")
-    if job.state == JobState.LOST or job.run.task_name not in app.tasks:
+    if job.run is None or job.run.task_name not in app.tasks:
         raise ValidationError(_("What this job had to do is no longer known. Start it anew."), code="lost")
     job.run_id = app.tasks[job.run.task_name].defer(**job.run.args)
     job.done, job.total, job.message, job.ended_at = 0, None, "", None

@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, ClassVar
 
 from axes.models import AccessAttempt, AccessLog
 from django.contrib.auth.models import AbstractUser
@@ -25,7 +25,7 @@ class User(AbstractUser):
         help_text=_("Everyone here works in the back office."),
     )
 
-    objects = UserManager()
+    objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]
     history = history(excluded_fields=["password", "last_login"], m2m_fields=["groups"])
 
     class Meta:

@@ -52,7 +52,7 @@ def refuse_unfit_database() -> None:
         connection.ensure_connection()
     except OperationalError:
         return
-    if connection.pg_version < OLDEST_POSTGRESQL * 10_000:
+    if connection.pg_version < OLDEST_POSTGRESQL * 10_000:  # type: ignore[attr-defined]
         raise ImproperlyConfigured(
             _("PostgreSQL %(version)s or newer is needed.") % {"version": OLDEST_POSTGRESQL}
         )

@@ -21,9 +21,13 @@ class ActivePeopleMixin:
     def formfield_for_foreignkey(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "user":
             kwargs["queryset"] = User.objects.filter(is_active=True)
-        formfield = super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]
-        for link in ("add", "change", "delete", "view"):
-            setattr(formfield.widget, f"can_{link}_related", False)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]
+
+    def formfield_for_dbfield(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> Any:
+        formfield = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
+        if db_field.name in ("user", "client"):  # no menu to add people or clients from here
+            for link in ("add", "change", "delete", "view"):
+                setattr(formfield.widget, f"can_{link}_related", False)
         return formfield
 
 

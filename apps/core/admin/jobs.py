@@ -56,7 +56,7 @@ class JobAdmin(ReadOnlyAdminMixin, ScopedAdminMixin, ModelAdmin):
     show_full_result_count = False
     list_before_template = "core/follow_jobs.html"
 
-    fields = ["title", "state", "progress", "message", "result", "asked_by", "asked_at", "ended_at"]
+    fields = ["title", "state_now", "progress", "message", "result", "asked_by", "asked_at", "ended_at"]
     readonly_fields = fields
     change_form_before_template = "core/follow_jobs.html"
 
@@ -106,6 +106,10 @@ class JobAdmin(ReadOnlyAdminMixin, ScopedAdminMixin, ModelAdmin):
     @display(description=_("state"), label=LABELS)
     def state(self, job: Job) -> tuple[str, str]:
         return job.state, job.state.label
+
+    @display(description=_("state"))
+    def state_now(self, job: Job) -> str:
+        return job.state.label  # Unfold draws labels in lists only
 
     @display(description=_("progress"))
     def progress(self, job: Job) -> str:

@@ -11,6 +11,7 @@ from procrastinate.contrib.django import app
 from procrastinate.exceptions import ConnectorException
 
 from apps.core.startup import refuse_unfit_database
+from apps.core.tasks import pick_up_lost_jobs
 
 # A job is asked to stop at its next step when the worker is told to go; this is how long it has
 # before the container's own patience ends.
@@ -42,7 +43,7 @@ class Command(BaseCommand):
     def _work(self, **options: Any) -> None:
         try:
             refuse_unfit_database()
-            with app.replace_connector(app.connector.get_worker_connector()):
+            with app.replace_connector(app.connector.get_worker_connector()):  # type: ignore[attr-defined]
                 asyncio.run(self._run(**options))
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from error
@@ -51,6 +52,7 @@ class Command(BaseCommand):
 
     async def _run(self, **options: Any) -> None:
         async with app.open_async():
+            await pick_up_lost_jobs.func(0)  # the minute's turn would come later
             await app.run_worker_async(
                 concurrency=JOBS_AT_ONCE, shutdown_graceful_timeout=SECONDS_TO_FINISH, **options
             )

@@ -32,6 +32,13 @@ document.addEventListener("keydown", (event) => {
   if (inSelect && !event.ctrlKey && !event.metaKey) event.stopPropagation();
 });
 
+// In the palette Enter takes the first hit; Unfold wants it chosen with the arrow first.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.target.id !== "search-input-command") return;
+  const first = document.querySelector("#command-results li a");
+  if (first && Alpine.$data(event.target).currentIndex === 0) location.assign(first.href);
+}, true);
+
 // A running job is followed without a reload: the page is fetched and its live parts are exchanged.
 async function follow() {
   const following = document.querySelector("[data-follow]");
