@@ -312,19 +312,22 @@ def _recorded_pid(lock_file: Path) -> int | None:
 
 
 def _postmaster(data_dir: Path) -> int | None:
-    """Return the process id of the folder's server, only where that process works in the folder."""
+    """Return the process id of the folder's server, only where that process is the folder's server."""
     pid = _recorded_pid(data_dir / "postmaster.pid")
-    if pid is None:
-        return None
-    place = f"/proc/{pid}/cwd"
-    if not os.path.exists("/proc/self"):  # macOS
-        listed = subprocess.run(
-            ["lsof", "-a", "-p", str(pid), "-d", "cwd", "-Fn"], capture_output=True, text=True
-        )
-        place = listed.stdout.rpartition("\nn")[2].strip()
-    with suppress(OSError):
-        return pid if os.path.samefile(place, data_dir) else None
-    return None
+    return pid if pid is not None and _serves(pid, data_dir) else None
+
+
+def _serves(pid: int, data_dir: Path) -> bool:
+    try:
+        return os.path.samefile(f"/proc/{pid}/cwd", data_dir)
+    except PermissionError:  # root in a container may not look into processes of another account
+        command = ["cat", f"/proc/{pid}/cmdline"]
+    except OSError:
+        if os.path.exists("/proc/self"):
+            return False
+        command = ["ps", "-p", str(pid), "-o", "command="]  # macOS
+    listed = subprocess.run(command, capture_output=True, text=True)
+    return f"unix_socket_directories={_socket_dir(data_dir)}" in listed.stdout
 
 
 def _forget_reused_pids(server: Server) -> None:

@@ -31,6 +31,10 @@ IS_ROOT = os.geteuid() == 0
 SECONDS_TO_SERVE, SECONDS_TO_END, SECONDS_TO_REFUSE = 300, 15, 15
 SECOND_START_GOAL = 5.0
 SHARED_VENV = {"VENV": str(REPOSITORY / ".venv")}
+CAPABILITIES_IN_CONTAINERS = (  # what Docker leaves to root
+    "+chown,+dac_override,+fsetid,+fowner,+mknod,+net_raw,+setgid,+setuid,+setfcap,+setpcap,"
+    "+net_bind_service,+sys_chroot,+kill,+audit_write"
+)
 # A start must not depend on what the caller of this script had set.
 UNWANTED = {"DATABASE_URL", "LEDGERFLOW_PG_BIN", "LEDGERFLOW_ENV", "VENV", "PYTHON", "MAKEFLAGS", "MAKELEVEL"}
 
@@ -199,7 +203,10 @@ def root_in_namespace(folder: Path) -> tuple[float, float]:
 
 
 def root_without_namespaces(folder: Path) -> tuple[float, float]:
-    """Run the starts in a user namespace that allows no further ones: unshare is refused to root there."""
+    """Run the starts as root is in most containers: no user namespaces, and few capabilities.
+
+    It is a user namespace that allows no further ones.
+    """
     ready, told = os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:
@@ -207,7 +214,8 @@ def root_without_namespaces(folder: Path) -> tuple[float, float]:
         os.write(ready[1], b"x")
         os.read(told[0], 1)
         Path("/proc/sys/user/max_user_namespaces").write_text("0")
-        os.execv(sys.executable, [sys.executable, __file__, "--inside", str(folder)])  # noqa: S606
+        limits = ["setpriv", f"--bounding-set=-all,{CAPABILITIES_IN_CONTAINERS}"]
+        os.execvp(limits[0], [*limits, sys.executable, __file__, "--inside", str(folder)])  # noqa: S606
     os.read(ready[0], 1)
     for kind in ("uid_map", "gid_map"):
         Path(f"/proc/{child}/{kind}").write_text("0 0 65536")
