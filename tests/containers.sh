@@ -184,11 +184,8 @@ check_stack() { # dev|prod
     if [ "$1" = prod ]; then
         file=$(mktemp)
         trap 'rm -f "$file"' RETURN
-        cat >"$file" <<ENVIRONMENT
-SECRET_KEY=$(random)
-POSTGRES_PASSWORD=$(random)
-ALLOWED_HOSTS=127.0.0.1
-ENVIRONMENT
+        sed -e "s/^SECRET_KEY=$/&$(random)/" -e "s/^POSTGRES_PASSWORD=$/&$(random)/" \
+            -e "s/^ALLOWED_HOSTS=$/&127.0.0.1/" .env.prod.example >"$file"
         environment=(-e "$file" --no-restart-test) # the check itself takes it down and up again
     fi
     bash "$check" . --lint -t 300 -f "docker-compose.$1.yml" "${environment[@]}" -u "$URL/healthz" \
