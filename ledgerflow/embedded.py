@@ -172,19 +172,19 @@ def _unprivileged(server: Server) -> tuple[Command, int]:
     Only root needs a prefix. In a user namespace root's files stay root's and stay readable. Where those
     are refused (hardened hosts, many containers) PostgreSQL runs as another account with the one capability
     that opens paths below a private home; `no_setuid_fixup` lets access(2), with which its programs look
-    for each other, honour it. The last way is for containers that withhold the capability.
+    for each other, honour it.
     """
     if os.geteuid() != 0:
         return [], os.geteuid()
     user, group = _account().pw_uid, _account().pw_gid
+    in_namespace: Command = ["unshare", "--user", f"--map-user={user}", f"--map-group={group}"]
     as_account: Command = ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups"]
-    may_open = ["--securebits=+no_setuid_fixup", "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
-    ways: list[tuple[Command, int]] = [
-        (["unshare", "--user", f"--map-user={user}", f"--map-group={group}"], 0),
-        ([*as_account, *may_open], user),
-        (as_account, user),
+    as_account += [
+        "--securebits=+no_setuid_fixup",
+        "--inh-caps=+dac_override",
+        "--ambient-caps=+dac_override",
     ]
-    for prefix, owner in ways:
+    for prefix, owner in ((in_namespace, 0), (as_account, user)):
         probe = ["sh", "-c", 'cd "$1" && exec "$2" --version', "sh"]
         command: Command = [*prefix, *probe, server.data_dir.parent, server.bin_dir / "postgres"]
         with suppress(FileNotFoundError):

@@ -246,7 +246,7 @@ def inside(folder: Path) -> int:
 def ordinary_user(folder: Path) -> tuple[float, float]:
     """Start as somebody who is not root, with a home and an interpreter that this account can reach."""
     if not IS_ROOT:
-        return twice(Clone(folder / "clone"))
+        return twice(Clone(folder / "clone", environment={"PYTHON": os.path.realpath(sys.executable)}))
     account = pwd.getpwnam("nobody")
     prefix = ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"]
     environment = {"HOME": str(folder / "home"), "PYTHON": os.path.realpath(sys.executable)}
