@@ -255,7 +255,7 @@ def ordinary_user(folder: Path) -> tuple[float, float]:
     )
     if not reachable:
         # The interpreter may lie in root's private home.
-        leave_out = shutil.ignore_patterns("site-packages", "test", "__pycache__", "*.a")
+        leave_out = shutil.ignore_patterns("site-packages", "test", "*.a")
         shutil.copytree(sys.base_prefix, folder / "python", symlinks=True, ignore=leave_out)
         environment["PYTHON"] = str(folder / "python/bin" / Path(environment["PYTHON"]).name)
         environment["LD_LIBRARY_PATH"] = str(folder / "python/lib")
