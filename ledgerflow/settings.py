@@ -214,6 +214,7 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": ["console"], "level": LOG_LEVEL, "propagate": False},
+        "dbbackup": {"propagate": False},  # it brings its own handler
         "procrastinate.blueprints": {"level": "WARNING"},  # a line at every start
         "procrastinate.periodic": {"level": "WARNING"},  # a line every minute
     },

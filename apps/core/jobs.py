@@ -34,7 +34,7 @@ from procrastinate.exceptions import JobAborted
 from procrastinate.job_context import JobContext
 from procrastinate.jobs import Job as QueuedJob
 
-from apps.core.models import Job, JobState, User
+from apps.core.models import Job, User
 
 Task = queue_tasks.Task[Any, Any, Any]
 SECONDS_BETWEEN_REPORTS = 0.5

@@ -1,0 +1,86 @@
+"""
+Take the pictures of the documentation: python -m tests.pictures
+
+From the demo, in a real Chromium, so that they show what a reader will see. With a folder as argument they
+go there instead, in both themes and at a phone's width too, to be looked at.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.e2e.browser import DESK, PHONE, chromium, sign_in
+from tests.stack import ROOT, Stack
+
+PICTURES = ROOT / "docs" / "pictures"
+FOR_READERS = ["today", "clients", "client"]
+PAGES = {
+    "today": "/admin/",
+    "clients": "/admin/profiles/client/",
+    "client": "/admin/profiles/client/1/change/",
+    "client-new": "/admin/profiles/client/add/",
+    "client-history": "/admin/profiles/client/1/history/",
+    "access": "/admin/profiles/staffaccess/",
+    "people": "/admin/core/user/",
+    "person": "/admin/core/user/1/change/",
+    "person-new": "/admin/core/user/add/",
+    "groups": "/admin/auth/group/",
+    "jobs": "/admin/core/job/",
+    "sign-ins": "/admin/core/signin/",
+    "wrong-passwords": "/admin/core/wrongpassword/",
+    "back-up-now": "/admin/backups/now/",
+    "nothing-matches": "/admin/profiles/client/?q=zebra",
+    "not-found": "/admin/nonsense/",
+}
+
+
+def take(browser, stack, password, folder, pages, *, user="owner", dark=False, viewport=DESK, suffix=""):
+    context = browser.new_context(viewport=viewport, color_scheme="dark" if dark else "light")
+    page = context.new_page()
+    address = f"http://127.0.0.1:{stack.port}"
+    page.goto(f"{address}/admin/login/")
+    page.wait_for_load_state("networkidle")
+    if suffix:
+        page.screenshot(path=folder / f"sign-in{suffix}.png")
+    sign_in(page, address, user, password)
+    for name in pages:
+        page.goto(address + PAGES[name])
+        page.wait_for_load_state("networkidle")
+        page.screenshot(path=folder / f"{name}{suffix}.png")
+    context.close()
+
+
+def main() -> None:
+    to_look_at = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+    with tempfile.TemporaryDirectory() as temporary:
+        stack = Stack(Path(temporary), kind="test" if to_look_at else "development")
+        stack.start()
+        try:
+            passwords = Path(temporary) / "passwords"
+            stack.manage("demo", "--passwords", str(passwords))
+            password = dict(line.split() for line in passwords.read_text().splitlines())["owner"]
+            with chromium() as browser:
+                if to_look_at is None:
+                    PICTURES.mkdir(exist_ok=True)
+                    take(
+                        browser,
+                        stack,
+                        password,
+                        PICTURES,
+                        FOR_READERS,
+                        viewport={"width": 1280, "height": 640},
+                    )
+                    return
+                to_look_at.mkdir(parents=True, exist_ok=True)
+                for suffix, options in {
+                    "-light": {},
+                    "-dark": {"dark": True},
+                    "-phone": {"viewport": PHONE},
+                }.items():
+                    take(browser, stack, password, to_look_at, PAGES, suffix=suffix, **options)
+        finally:
+            stack.stop()
+
+
+if __name__ == "__main__":
+    main()
