@@ -35,6 +35,7 @@ CAPABILITIES_IN_CONTAINERS = (  # what Docker leaves to root
     "+chown,+dac_override,+fsetid,+fowner,+mknod,+net_raw,+setgid,+setuid,+setfcap,+setpcap,"
     "+net_bind_service,+sys_chroot,+kill,+audit_write"
 )
+BROWSER = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback, whatever http_proxy says
 # A start must not depend on what the caller of this script had set.
 UNWANTED = {"DATABASE_URL", "LEDGERFLOW_PG_BIN", "LEDGERFLOW_ENV", "VENV", "PYTHON", "MAKEFLAGS", "MAKELEVEL"}
 
@@ -85,7 +86,7 @@ class Clone:
             cwd=self.folder,
             env=inherited | self.environment | environment,
             stdin=subprocess.DEVNULL,
-            stdout=self.log.open("wb"),
+            stdout=self.log.open("ab"),
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
@@ -103,7 +104,7 @@ class Clone:
         assert self.running
         while time.monotonic() - self.began < SECONDS_TO_SERVE:
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/admin/login/", timeout=10):
+                with BROWSER.open(f"http://127.0.0.1:{self.port}/admin/login/", timeout=10):
                     return time.monotonic() - self.began
             except (urllib.error.URLError, ConnectionError):
                 expect(self.running.poll() is None, f"make run ended: {self.output()}")
@@ -181,7 +182,7 @@ def workplace() -> Iterator[Path]:
         for data_dir in folder.glob("*/var/pg"):
             stop = [sys.executable, "-m", "ledgerflow.embedded", "stop", "--data-dir", data_dir]
             subprocess.run(stop, cwd=REPOSITORY, capture_output=True)
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def twice(clone: Clone) -> tuple[float, float]:
