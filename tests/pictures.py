@@ -34,7 +34,7 @@ PAGES = {
 }
 
 
-def take(browser, stack, password, folder, pages, *, user="owner", dark=False, viewport=DESK, suffix=""):
+def take(browser, stack, words, folder, pages, *, user="owner", dark=False, viewport=DESK, suffix=""):
     context = browser.new_context(viewport=viewport, color_scheme="dark" if dark else "light")
     page = context.new_page()
     address = f"http://127.0.0.1:{stack.port}"
@@ -42,7 +42,7 @@ def take(browser, stack, password, folder, pages, *, user="owner", dark=False, v
     page.wait_for_load_state("networkidle")
     if suffix:
         page.screenshot(path=folder / f"sign-in{suffix}.png")
-    sign_in(page, address, user, password)
+    sign_in(page, address, user, words[user])
     for name in pages:
         page.goto(address + PAGES[name])
         page.wait_for_load_state("networkidle")
@@ -58,18 +58,12 @@ def main() -> None:
         try:
             passwords = Path(temporary) / "passwords"
             stack.manage("demo", "--passwords", str(passwords))
-            password = dict(line.split() for line in passwords.read_text().splitlines())["owner"]
+            words = dict(line.split() for line in passwords.read_text().splitlines())
             with chromium() as browser:
                 if to_look_at is None:
                     PICTURES.mkdir(exist_ok=True)
-                    take(
-                        browser,
-                        stack,
-                        password,
-                        PICTURES,
-                        FOR_READERS,
-                        viewport={"width": 1280, "height": 640},
-                    )
+                    desk = {"width": 1440, "height": 640}
+                    take(browser, stack, words, PICTURES, FOR_READERS, user="manager", viewport=desk)
                     return
                 to_look_at.mkdir(parents=True, exist_ok=True)
                 for suffix, options in {
@@ -77,7 +71,7 @@ def main() -> None:
                     "-dark": {"dark": True},
                     "-phone": {"viewport": PHONE},
                 }.items():
-                    take(browser, stack, password, to_look_at, PAGES, suffix=suffix, **options)
+                    take(browser, stack, words, to_look_at, PAGES, suffix=suffix, **options)
         finally:
             stack.stop()
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from unfold.dataclasses import SearchResult
 
 from apps.core.models import Job, JobState, User
-from apps.core.registry import Text, dashboard_cards, searches
+from apps.core.registry import Text, dashboard_cards, dashboard_listings, searches
 
 MOST_RESULTS = 20
 
@@ -27,10 +27,21 @@ class Card:
     tone: Literal["calm", "attention", "alarm"] = "calm"
 
 
+@dataclass(frozen=True)
+class Listing:
+    """A short list: rows of cells, the first of which leads to ``url``."""
+
+    title: Text
+    headers: list[Text]
+    rows: list[tuple[str, list[Any]]]
+    more_url: str = ""
+
+
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """UNFOLD["DASHBOARD_CALLBACK"]: the cards of every app that has something for this person."""
+    """UNFOLD["DASHBOARD_CALLBACK"]: what every app has for this person."""
     cards = [card for make_card in dashboard_cards if (card := make_card(request.user))]
-    return {**context, "title": _("Today"), "cards": cards}
+    listings = [listing for make_listing in dashboard_listings if (listing := make_listing(request.user))]
+    return {**context, "title": _("Today"), "cards": cards, "listings": listings}
 
 
 def environment(request: HttpRequest) -> list[str] | None:

@@ -34,6 +34,9 @@ scopes: Registry[Callable[[QuerySet[Any], Any, str | None], QuerySet[Any]]] = Re
 #: ``(user) -> Card | None``: one card of the start page, a number that leads to the list that clears it.
 dashboard_cards: Registry[Callable[[Any], Any]] = Registry()
 
+#: ``(user) -> Listing | None``: a short list under the cards, the way to what a person works on.
+dashboard_listings: Registry[Callable[[Any], Any]] = Registry()
+
 #: ``(user, term) -> iterable of SearchResult``: what the palette (Ctrl-K) finds.
 searches: Registry[Callable[[Any, str], Any]] = Registry()
 

@@ -7,9 +7,11 @@ from django.utils.translation import gettext as _
 from unfold.dataclasses import SearchResult
 
 from apps.core.access import visible
-from apps.core.dashboard import MOST_RESULTS, Card
-from apps.core.registry import dashboard_cards, searches
-from apps.profiles.models import Client, ClientStatus
+from apps.core.dashboard import MOST_RESULTS, Card, Listing
+from apps.core.registry import dashboard_cards, dashboard_listings, searches
+from apps.profiles.models import Client, ClientStatus, StaffAccess
+
+MOST_ROWS = 15
 
 
 @dashboard_cards.register
@@ -40,6 +42,27 @@ def clients_without_staff(user: Any) -> Card | None:
         hint=_("Nobody looks after them yet. Give access."),
         icon="person_off",
         tone="attention",
+    )
+
+
+@dashboard_listings.register
+def my_clients(user: Any) -> Listing | None:
+    """The active clients a person has a role for, and which."""
+    mine = StaffAccess.objects.filter(user=user, client__status=ClientStatus.ACTIVE)
+    access = list(mine.select_related("client").order_by("client__name")[: MOST_ROWS + 1])
+    if not access:
+        return None
+    return Listing(
+        title=_("Your clients"),
+        headers=[_("Client"), _("Code"), _("Your role"), _("Books in")],
+        rows=[
+            (
+                reverse("admin:profiles_client_change", args=[one.client_id]),
+                [one.client.name, one.client.code, one.get_role_display(), one.client.base_currency],
+            )
+            for one in access[:MOST_ROWS]
+        ],
+        more_url=reverse("admin:profiles_client_changelist") if len(access) > MOST_ROWS else "",
     )
 
 
