@@ -147,6 +147,13 @@ class Clone:
                     time.sleep(0.1)
         raise Failure(f"port {self.port} was still held {SECONDS_TO_END} s after {request}")
 
+    def kill_supervisor(self) -> None:
+        """End by kill -9 only the process that make runs; its children have to notice."""
+        assert self.running
+        make = self.running.pid
+        os.kill(int(Path(f"/proc/{make}/task/{make}/children").read_text()), signal.SIGKILL)
+        self.wait_for_end("kill -9 of the supervisor")
+
     def kill_all(self) -> None:
         """End make, supervisor, web server, worker and database by kill -9."""
         assert self.running
@@ -273,6 +280,8 @@ def ordinary_user(folder: Path) -> tuple[float, float]:
 def killed(folder: Path) -> tuple[float, float]:
     clone = Clone(folder / "clone", environment=SHARED_VENV)
     first, before = clone.start(), clone.passwords
+    clone.kill_supervisor()
+    clone.start()
     clone.kill_all()
     second = clone.start()
     expect(clone.passwords == before, "the data did not survive kill -9")
