@@ -139,8 +139,9 @@ def _lock(data_dir: Path) -> Iterator[int]:
                     time.sleep(0.05)
             yield lock.fileno()
     except OSError as error:
+        remedy = "; start as the account that owns it" if isinstance(error, PermissionError) else ""
         raise EmbeddedError(
-            f"The embedded database cannot use {error.filename or data_dir}: {error.strerror}."
+            f"The embedded database cannot use {error.filename or data_dir}: {error.strerror}{remedy}."
         ) from error
 
 
