@@ -31,6 +31,8 @@ class Environment(FileAwareEnv):
 
     def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
         try:
+            if self.ENVIRON.get(var, "").startswith("$"):  # the library would take it for a reference
+                return self.parse_value(self.ENVIRON[var], kwargs.get("cast"))
             return super().get_value(var, *args, **kwargs)
         except (ValueError, TypeError, KeyError) as error:
             raise ImproperlyConfigured(f"{var} is malformed: {type(error).__name__}.") from error
@@ -49,11 +51,11 @@ class Environment(FileAwareEnv):
             raise ImproperlyConfigured(f"{var} must be one of: {', '.join(sorted(among))}.")
         return word
 
-    def number(self, var: str, *, default: int) -> int:
-        """Return a whole number above zero."""
+    def number(self, var: str, *, default: int, most: int) -> int:
+        """Return a whole number from 1 to ``most``."""
         value: int = self.int(var, default=default)
-        if value < 1:
-            raise ImproperlyConfigured(f"{var} must be 1 or more.")
+        if not 1 <= value <= most:
+            raise ImproperlyConfigured(f"{var} must be from 1 to {most}.")
         return value
 
     def time_zone(self, var: str, *, default: str) -> str:

@@ -63,6 +63,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     *(["whitenoise.middleware.WhiteNoiseMiddleware"] if PRODUCTION else []),
     "apps.core.middleware.content_security_policy",
+    "apps.core.middleware.no_nul_in_addresses",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "apps.core.middleware.sliding_session",
     "django.middleware.locale.LocaleMiddleware",
@@ -130,11 +131,11 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
-SESSION_COOKIE_AGE = 60 * 60 * env.number("SESSION_HOURS", default=8)
+SESSION_COOKIE_AGE = 60 * 60 * env.number("SESSION_HOURS", default=8, most=24 * 14)
 SESSION_EXPIRE_AT_BROWSER_CLOSE = False
 
-AXES_FAILURE_LIMIT = env.number("SIGN_IN_ATTEMPTS", default=5)
-AXES_COOLOFF_TIME = timedelta(minutes=env.number("SIGN_IN_PAUSE_MINUTES", default=15))
+AXES_FAILURE_LIMIT = env.number("SIGN_IN_ATTEMPTS", default=5, most=100)
+AXES_COOLOFF_TIME = timedelta(minutes=env.number("SIGN_IN_PAUSE_MINUTES", default=15, most=24 * 60))
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # else anyone could keep a colleague out for ever

@@ -34,6 +34,7 @@ UNFOLD: dict[str, Any] = {
     ],
     "SHOW_VIEW_ON_SITE": False,
     "ENVIRONMENT": "apps.core.dashboard.environment",
+    "LOGIN": {"form": "apps.core.forms.SignInForm"},
     "DASHBOARD_CALLBACK": "apps.core.dashboard.dashboard",
     "COMMAND": {"search_models": False, "search_callback": "apps.core.dashboard.search"},
     "STYLES": [lambda request: static("core/ledgerflow.css")],

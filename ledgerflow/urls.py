@@ -4,8 +4,11 @@ from django.contrib import admin
 from django.urls import path
 from django.views.generic import RedirectView
 
+from apps.core.views import palette
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/search/", admin.site.admin_view(palette)),  # before Unfold's, which it calls
     path("admin/", admin.site.urls),
 ]
 handler500 = "apps.core.views.server_error"

@@ -51,7 +51,8 @@ def test_good_settings_load():
         ("DATABASE_URL", "postgres://u:hidden-secret@h", "DATABASE_URL names no database"),
         ("TIME_ZONE", "Mars/Olympus", "TIME_ZONE is not a time zone such as Europe/London."),
         ("SESSION_HOURS", "eight", "SESSION_HOURS is malformed: ValueError."),
-        ("SESSION_HOURS", "0", "SESSION_HOURS must be 1 or more."),
+        ("SESSION_HOURS", "0", "SESSION_HOURS must be from 1 to 336."),
+        ("SIGN_IN_PAUSE_MINUTES", "9" * 20, "SIGN_IN_PAUSE_MINUTES must be from 1 to 1440."),
         ("TRUSTED_PROXY", "perhaps", "TRUSTED_PROXY must be true or false."),
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL must be one of: DEBUG, ERROR, INFO, WARNING."),
     ],
@@ -72,6 +73,11 @@ def test_secrets_may_come_from_files(tmp_path):
     )
     files = {"SECRET_KEY_FILE": str(tmp_path / "key"), "DATABASE_URL_FILE": str(tmp_path / "url")}
     assert run(show, SECRET_KEY=None, DATABASE_URL=None, **files)[1] == GOOD["SECRET_KEY"] + "|ledgerflow"
+
+
+def test_a_secret_may_begin_with_a_dollar_sign():
+    show = "from django.conf import settings; import sys; sys.exit(settings.SECRET_KEY)"
+    assert run(show, SECRET_KEY="$" + GOOD["SECRET_KEY"])[1] == "$" + GOOD["SECRET_KEY"]
 
 
 def test_the_web_server_never_brings_its_own_database():

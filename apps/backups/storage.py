@@ -1,10 +1,12 @@
 """What the backup storage holds. Read from the files themselves, never from a table."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from dbbackup.storage import get_storage
 from dbbackup.utils import filename_to_date
+
+CLOCKS_DIFFER = timedelta(minutes=5)  # a name from further ahead is none of ours
 
 
 @dataclass(frozen=True)
@@ -24,9 +26,17 @@ def newest_backup() -> StoredBackup | None:
     except FileNotFoundError:  # the first backup makes the folder
         return None
     backups = [
-        StoredBackup(name, filename_to_date(name).replace(tzinfo=UTC), storage.storage.size(name))
+        StoredBackup(name, taken_at, storage.storage.size(name))
         for name in names
+        if (taken_at := _taken_at(name)) and taken_at <= datetime.now(UTC) + CLOCKS_DIFFER
     ]
     return max(
         (backup for backup in backups if backup.size), key=lambda backup: backup.taken_at, default=None
     )
+
+
+def _taken_at(name: str) -> datetime | None:
+    try:
+        return filename_to_date(name).replace(tzinfo=UTC)
+    except ValueError:  # looks like one of ours, but there is no such day
+        return None

@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
@@ -23,6 +24,11 @@ class BackUpNowView(UnfoldSiteViewMixin, TemplateView):
         return super().get_context_data(newest=newest_backup(), **kwargs)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        job = start(back_up, by=request.user, title=str(_("Back up the database")))
+        title, permission = str(_("Back up the database")), self.permission_required[0]
+        try:
+            job = start(back_up, by=request.user, title=title, permission=permission)
+        except ValidationError as error:  # asked for twice
+            messages.warning(request, " ".join(error.messages))
+            return redirect("admin:core_job_changelist")
         messages.success(request, _("The backup is queued."))
         return redirect("admin:core_job_change", job.pk)

@@ -9,7 +9,10 @@ class CoreConfig(AppConfig):
     verbose_name = _("Practice")
 
     def ready(self) -> None:
-        from apps.core import checks, dashboard  # noqa: F401  (registers the checks and core's cards)
+        from apps.core import checks, dashboard, guards  # noqa: F401  (registers the checks and core's cards)
+        from apps.core.models import User
+
+        guards.explain_model(User)
 
 
 class GroupsConfig(AuthConfig):

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from unfold.dataclasses import SearchResult
 
+from apps.core.access import visible
 from apps.core.models import Job, JobState, User
 from apps.core.registry import Text, dashboard_cards, dashboard_listings, searches
 
@@ -60,7 +61,7 @@ def search(request: HttpRequest, term: str) -> list[SearchResult]:
 @dashboard_cards.register
 def failed_jobs(user: User) -> Card | None:
     """Jobs that ended badly; nothing to show when none did."""
-    count = Job.objects.asked_by(user).in_state(JobState.FAILED).count()
+    count = visible(Job.objects.asked_by(user).in_state(JobState.FAILED), user).count()
     if not count:
         return None
     return Card(

@@ -6,7 +6,7 @@ Answered before host and HTTPS checks, because probes call from inside the conta
 
 from collections.abc import Callable
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from apps.core.startup import migration_gaps
@@ -41,7 +41,7 @@ def not_ready() -> list[str]:
             return ["Migrations wait to be applied."]
         if not worker_is_alive():
             return [f"No worker was seen in the last {WORKER_SEEN_SECONDS} seconds."]
-    except DatabaseError:
+    except (DatabaseError, InterfaceError):
         connection.close()
         return ["The database does not answer."]
     return []

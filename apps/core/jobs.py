@@ -23,14 +23,14 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from procrastinate import BaseRetryStrategy, RetryDecision
 from procrastinate import tasks as queue_tasks
 from procrastinate.contrib.django import app
-from procrastinate.exceptions import JobAborted
+from procrastinate.exceptions import AlreadyEnqueued, JobAborted
 from procrastinate.job_context import JobContext
 from procrastinate.jobs import Job as QueuedJob
 
@@ -38,17 +38,27 @@ from apps.core.models import Job, User
 
 Task = queue_tasks.Task[Any, Any, Any]
 SECONDS_BETWEEN_REPORTS = 0.5
+CONNECTION_LOST = (OperationalError, InterfaceError)
+MOST_RECONNECTS = 6  # waiting twice as long each time: about a minute in all
 
 
 class JobCancelled(Exception):
     """Somebody asked this job to stop; what it did so far is rolled back."""
 
 
-class AgainAfterShutdown(BaseRetryStrategy):
-    """A job that a stopping worker had to leave goes back into the queue; a failed one does not."""
+class AgainWhenInterrupted(BaseRetryStrategy):
+    """
+    A job goes back into the queue when its worker was told to go or its database went away.
+
+    Neither is the job's fault. A database that is away again and again may be, so that ends.
+    """
 
     def get_retry_decision(self, *, exception: BaseException, job: QueuedJob) -> RetryDecision | None:
-        return RetryDecision(retry_in={"seconds": 0}) if isinstance(exception, JobAborted) else None
+        if isinstance(exception, JobAborted):
+            return RetryDecision(retry_in={"seconds": 0})
+        if isinstance(exception, CONNECTION_LOST) and job.attempts < MOST_RECONNECTS:
+            return RetryDecision(retry_in={"seconds": 2**job.attempts})
+        return None
 
 
 class Progress:
@@ -93,7 +103,7 @@ class Progress:
                 raise JobCancelled
 
 
-def job_task(function: Callable[..., str]) -> Task:
+def job_task(function: Callable[..., str], *, only_one_waits: bool = False) -> Task:
     """
     Make a task out of ``function(progress, **arguments)``, which returns what a person reads at its end.
 
@@ -106,10 +116,15 @@ def job_task(function: Callable[..., str]) -> Task:
         Job.objects.filter(pk=job_id).update(done=0, total=None, message="", ended_at=None)
         with Progress(job_id, context) as progress:
             try:
+                _refuse_without_right(Job.objects.select_related("asked_by").get(pk=job_id))
                 message = function(progress, **arguments)
             except JobCancelled:
-                _end(job_id, _("Stopped as asked. Nothing was changed."), cancelled=True)
+                _end(job_id, _("Stopped as asked."), cancelled=True)
             except JobAborted:
+                raise
+            except CONNECTION_LOST:
+                if context.job.attempts >= MOST_RECONNECTS:
+                    _end(job_id, _("The database went away too often."))
                 raise
             except Exception as error:
                 _end(job_id, _what_went_wrong(error))
@@ -117,17 +132,27 @@ def job_task(function: Callable[..., str]) -> Task:
             else:
                 _end(job_id, message, done=Coalesce("total", "done"))
 
-    return app.task(
-        name=f"{function.__module__}.{function.__name__}", pass_context=True, retry=AgainAfterShutdown()
-    )(run)
+    name = f"{function.__module__}.{function.__name__}"
+    lock = name if only_one_waits else None
+    return app.task(name=name, pass_context=True, retry=AgainWhenInterrupted(), queueing_lock=lock)(run)
 
 
-@transaction.atomic
-def start(task: Task, *, by: User, title: str, client_id: int | None = None, **arguments: Any) -> Job:
-    """Queue a task for the worker and return the job to follow; both exist or neither."""
-    job = Job.objects.create(title=title, asked_by=by, client_id=client_id)
-    job.run_id = task.defer(job_id=job.pk, **arguments)
-    job.save(update_fields=["run"])
+def start(
+    task: Task, *, by: User, title: str, permission: str = "", client_id: int | None = None, **arguments: Any
+) -> Job:
+    """
+    Queue a task for the worker and return the job to follow; both exist or neither.
+
+    ``permission`` is asked again when the job starts and when it is done again, for the client it is
+    about. Raises ValidationError (code ``waiting``) when only one may wait and one does.
+    """
+    try:
+        with transaction.atomic():
+            job = Job.objects.create(title=title, asked_by=by, client_id=client_id, permission=permission)
+            job.run_id = task.defer(job_id=job.pk, **arguments)
+            job.save(update_fields=["run"])
+    except AlreadyEnqueued:
+        raise ValidationError(_("This is waiting to be done already."), code="waiting") from None
     return job
 
 
@@ -150,17 +175,23 @@ def run_again(job: Job) -> None:
     Queue the same work once more, under the same job.
 
     Raises ValidationError: code ``not over`` while it still runs, ``lost`` when the queue no longer
-    knows what the work was.
+    knows what the work was, ``right`` when who asked for it may no longer do this.
     """
-    job = Job.objects.select_for_update(of=["self"]).select_related("run").get(pk=job.pk)
+    job = Job.objects.select_for_update(of=["self"]).select_related("run", "asked_by").get(pk=job.pk)
+    _refuse_without_right(job)
     if not job.is_over:
         raise ValidationError(_("This job has not ended yet."), code="not over")
     if job.run is None or job.run.task_name not in app.tasks:
         raise ValidationError(_("What this job had to do is no longer known. Start it anew."), code="lost")
     job.run_id = app.tasks[job.run.task_name].defer(**job.run.args)
     job.done, job.total, job.message, job.ended_at = 0, None, "", None
-    job.cancel_requested = job.cancelled = False
+    job.cancel_requested, job.cancelled, job.crashes = False, False, 0
     job.save()
+
+
+def _refuse_without_right(job: Job) -> None:
+    if job.permission and not job.asked_by.has_perm(job.permission, job):
+        raise ValidationError(_("The right to do this was taken away."), code="right")
 
 
 def _end(job_id: int, message: str, **facts: Any) -> None:
@@ -172,4 +203,4 @@ def _what_went_wrong(error: Exception) -> str:
         return " ".join(error.messages)
     if isinstance(error, CommandError):
         return str(error)
-    return _("This failed for a reason that is in the log. Nothing was changed.")
+    return _("This failed for a reason that is in the log.")

@@ -2,8 +2,11 @@
 
 import time
 from collections.abc import Callable
+from ipaddress import ip_address
+from urllib.parse import unquote
 
 from django.conf import settings
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -22,6 +25,17 @@ POLICY = "; ".join(
     ]
 )
 RENEW_AFTER = 5 * 60
+
+
+def no_nul_in_addresses(get_response: GetResponse) -> GetResponse:
+    """Refuse a NUL character in an address: no browser of ours sends it, and PostgreSQL has no such thing."""
+
+    def respond(request: HttpRequest) -> HttpResponse:
+        if "\0" in request.path or "\0" in unquote(request.META.get("QUERY_STRING", "")):
+            raise BadRequest("A NUL character in the address.")
+        return get_response(request)
+
+    return respond
 
 
 def content_security_policy(get_response: GetResponse) -> GetResponse:
@@ -62,8 +76,10 @@ def client_address(request: HttpRequest) -> str:
     Behind the proxy that is the last hop of X-Forwarded-For, the one the proxy itself wrote;
     earlier ones are whatever the visitor claimed.
     """
-    if settings.TRUSTED_PROXY:
-        hops = request.headers.get("X-Forwarded-For", "").split(",")
-        if hops[-1].strip():
-            return hops[-1].strip()
+    hop = request.headers.get("X-Forwarded-For", "").split(",")[-1].strip() if settings.TRUSTED_PROXY else ""
+    for candidate in (hop, hop.rpartition(":")[0].strip("[]")):  # some proxies write the port as well
+        try:
+            return str(ip_address(candidate))
+        except ValueError:
+            continue
     return str(request.META.get("REMOTE_ADDR", ""))

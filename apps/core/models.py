@@ -4,6 +4,7 @@ from axes.models import AccessAttempt, AccessLog
 from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.models import UserManager as DjangoUserManager
 from django.db import models
+from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.history import history
@@ -32,6 +33,13 @@ class User(AbstractUser):
         verbose_name = _("person")
         verbose_name_plural = _("people")
         ordering = ["username"]
+        constraints = [
+            models.UniqueConstraint(
+                Lower("username"),
+                name="core_user_username_unique",
+                violation_error_message=_("Somebody has this username, in capitals or not."),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.get_full_name() or self.username
@@ -100,6 +108,8 @@ class Job(models.Model):
     ended_at = models.DateTimeField(_("ended at"), null=True, editable=False)
     # No foreign key: core does not know clients. The app that does scopes on this column.
     client_id = models.BigIntegerField(null=True, editable=False, db_index=True)
+    permission = models.CharField(max_length=100, blank=True, editable=False)
+    crashes = models.PositiveSmallIntegerField(default=0, editable=False)
     done = models.PositiveBigIntegerField(default=0, editable=False)
     total = models.PositiveBigIntegerField(null=True, editable=False)
     message = models.CharField(_("what happened"), max_length=500, blank=True, editable=False)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import OperationalError, connection
+from django.db import OperationalError, ProgrammingError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.utils.translation import gettext as _
 
@@ -52,6 +52,8 @@ def refuse_unfit_database() -> None:
         connection.ensure_connection()
     except OperationalError:
         return
+    except ProgrammingError as error:  # what libpq calls an option it does not know
+        raise ImproperlyConfigured(_("DATABASE_URL has an option that PostgreSQL does not take.")) from error
     if connection.pg_version < OLDEST_POSTGRESQL * 10_000:  # type: ignore[attr-defined]
         raise ImproperlyConfigured(
             _("PostgreSQL %(version)s or newer is needed.") % {"version": OLDEST_POSTGRESQL}

@@ -4,7 +4,9 @@ import logging
 from datetime import timedelta
 
 from asgiref.sync import sync_to_async
+from django.core.management import call_command
 from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from procrastinate.contrib.django import app
@@ -14,7 +16,7 @@ from apps.core.models import Job
 
 logger = logging.getLogger(__name__)
 
-MOST_ATTEMPTS = 3
+MOST_CRASHES = 3
 KEEP_JOBS = timedelta(days=90)
 KEEP_HOUSEKEEPING = timedelta(days=2)
 
@@ -24,15 +26,15 @@ KEEP_HOUSEKEEPING = timedelta(days=2)
 async def pick_up_lost_jobs(timestamp: int) -> None:
     """Queue again what a killed worker left unfinished, unless it seems to be what kills workers."""
     for job in await app.job_manager.get_stalled_jobs():
-        if job.attempts + 1 < MOST_ATTEMPTS:
+        asked_for = Job.objects.filter(run_id=job.id)
+        await asked_for.aupdate(crashes=F("crashes") + 1)
+        if await asked_for.filter(crashes__gte=MOST_CRASHES).aexists():
+            logger.error("Job %s was left by its worker %s times and is given up.", job.id, MOST_CRASHES)
+            await app.job_manager.finish_job(job, Status.FAILED, delete_job=False)
+            await asked_for.aupdate(ended_at=timezone.now(), message=_("Its worker died of it too often."))
+        else:
             logger.warning("Job %s was left by its worker and is queued again.", job.id)
             await app.job_manager.retry_job(job)
-        else:
-            logger.error("Job %s was left by its worker %s times and is given up.", job.id, MOST_ATTEMPTS)
-            await app.job_manager.finish_job(job, Status.FAILED, delete_job=False)
-            await Job.objects.filter(run_id=job.id).aupdate(
-                ended_at=timezone.now(), message=_("Interrupted too often. Nothing was changed.")
-            )
 
 
 @app.periodic(cron="17 3 * * *")
@@ -43,6 +45,7 @@ async def clear_old_jobs(timestamp: int) -> None:
 
 
 def _clear_old_jobs() -> None:
+    call_command("clearsessions")
     Job.objects.filter(ended_at__lt=timezone.now() - KEEP_JOBS).delete()
     with connection.cursor() as cursor:
         cursor.execute(

@@ -2,9 +2,19 @@
 
 import sys
 
+from django.contrib import admin
+from django.core.paginator import InvalidPage
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+
+
+def palette(request: HttpRequest) -> HttpResponse:
+    """Unfold's search, without its traceback for a page that does not exist."""
+    try:
+        return admin.site.search(request)  # type: ignore[attr-defined]
+    except InvalidPage:
+        raise Http404 from None
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

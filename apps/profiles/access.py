@@ -11,6 +11,7 @@ from django.contrib.auth.backends import ModelBackend
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Model, Q, QuerySet
 
+from apps.core.models import Job
 from apps.profiles.models import Client, StaffAccess
 from apps.profiles.roles import permissions_of, roles_with
 
@@ -29,10 +30,10 @@ class StaffAccessBackend(ModelBackend):
         if not user_obj.is_active or user_obj.is_anonymous:
             return set()
         practice_wide = super().get_all_permissions(user_obj)
-        client_id = client_id_of(obj)
-        if client_id is None:
+        if obj is None or _client_path(type(obj)) is None or _is_practice_wide(obj):
             roles = set(_roles(user_obj).values())
         else:
+            client_id = client_id_of(obj)
             roles = {role for client, role in _roles(user_obj).items() if client == client_id}
             if EVERY_CLIENT not in practice_wide:
                 practice_wide = set()
@@ -48,14 +49,18 @@ def scope_to_clients(queryset: QuerySet[Any], user: Any, permission: str | None)
     if permission:
         access = access.filter(role__in=roles_with(permission))
     mine = Q(**{f"{path}__in": access.values("client")})
-    return queryset.filter(mine | Q(**{path: None})) if path != "pk" else queryset.filter(mine)
+    return queryset.filter(mine | Q(**{path: None})) if queryset.model is Job else queryset.filter(mine)
 
 
 def client_id_of(obj: Any) -> int | None:
-    """Return the client a record belongs to, or None for one that belongs to the practice."""
-    if isinstance(obj, Client):
-        return obj.pk
-    return getattr(obj, "client_id", None)
+    """Return the client a record, or a record's history, belongs to."""
+    path = _client_path(type(obj))
+    return getattr(obj, "client_id" if path == "client" else path) if path else None
+
+
+def _is_practice_wide(obj: Any) -> bool:
+    """Return whether a record that may be about a client is about none; anything else has to say which."""
+    return isinstance(obj, Job) and obj.client_id is None
 
 
 def _has_every_client(user: Any, permission: str | None) -> bool:
@@ -66,8 +71,8 @@ def _has_every_client(user: Any, permission: str | None) -> bool:
 
 
 def _client_path(model: type[Model]) -> str | None:
-    if model is Client:
-        return "pk"
+    if model in (Client, Client.history.model):
+        return "id"
     for name in ("client", "client_id"):
         try:
             return model._meta.get_field(name).name

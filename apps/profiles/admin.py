@@ -2,6 +2,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Field, Model, Prefetch, QuerySet
+from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.translation import gettext_lazy as _
@@ -15,8 +16,21 @@ from apps.profiles.models import Client, ClientStatus, StaffAccess
 STATUS_LABELS = {ClientStatus.ACTIVE: "success", ClientStatus.DORMANT: "warning", ClientStatus.CLOSED: "info"}
 
 
+class AccessForm(ModelForm):
+    """Whose right it is, and for which client, is fixed once it is given: only the role changes."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk and (user := self.fields.get("user")):
+            user.disabled = True
+            user.queryset = User.objects.filter(pk=self.instance.user_id)
+            user.choices = [(self.instance.user_id, str(self.instance.user))]
+
+
 class ActivePeopleMixin:
     """Access is given to people who still work here."""
+
+    form = AccessForm
 
     def formfield_for_foreignkey(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "user":
@@ -28,6 +42,8 @@ class ActivePeopleMixin:
         if db_field.name in ("user", "client"):  # no menu to add people or clients from here
             for link in ("add", "change", "delete", "view"):
                 setattr(formfield.widget, f"can_{link}_related", False)
+        if db_field.name == "user":
+            formfield.choices = list(formfield.choices)  # asked once, not once for each row of an inline
         return formfield
 
 
@@ -36,6 +52,18 @@ class StaffAccessInline(ActivePeopleMixin, BaseTabularInline):
     fields = ["user", "role"]
     verbose_name = _("person with access")
     verbose_name_plural = _("who may see this client")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[StaffAccess]:
+        return super().get_queryset(request).select_related("user", "client")
+
+
+class PeopleFilter(RelatedDropdownFilter):
+    """The people on the rows one may see, not everyone of the practice."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[int, str]]:
+        rows = model_admin.get_queryset(request).order_by()
+        people = User.objects.filter(pk__in=rows.values("user"))
+        return [(user.pk, str(user)) for user in people]
 
 
 class StaffedFilter(admin.SimpleListFilter):
@@ -105,7 +133,7 @@ class StaffAccessAdmin(ActivePeopleMixin, BaseAdmin):
     list_select_related = ["client", "user"]
     list_filter = [
         ("client", ScopedSelectFilter),
-        ("user", RelatedDropdownFilter),
+        ("user", PeopleFilter),
         ("role", ChoicesDropdownFilter),
     ]
     search_fields = ["client__code", "client__name", "user__username", "user__first_name", "user__last_name"]

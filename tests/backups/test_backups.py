@@ -61,6 +61,23 @@ def test_an_empty_file_is_no_backup(backup_folder):
     assert newest_backup() is None
 
 
+@pytest.mark.parametrize("when", ["2099-01-01-000000-000000", "2026-13-45-999999-000000"])
+def test_a_file_from_another_calendar_is_no_backup(backup_folder, when, client):
+    backup_folder.mkdir()
+    (backup_folder / f"default-ledgerflow-{when}.psql.bin").write_text("junk")
+    assert newest_backup() is None
+    client.force_login(make_user(is_superuser=True))
+    assert "None yet" in client.get(reverse("admin:index")).content.decode()
+
+
+def test_asking_twice_makes_one_backup(client):
+    client.force_login(make_user(is_superuser=True))
+    client.post(reverse("admin:back_up_now"))
+    answer = client.post(reverse("admin:back_up_now"), follow=True)
+    assert "This is waiting to be done already." in answer.content.decode()
+    assert Job.objects.count() == 1
+
+
 def test_tools_of_another_major_are_refused_by_name():
     with pytest.raises(CommandConnectorError, match="PostgreSQL 99, and pg_dump 99 was not found"):
         client_tool("pg_dump", 99)

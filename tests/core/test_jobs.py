@@ -13,7 +13,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from apps.core import jobs
 from apps.core.models import Job, JobState
-from apps.core.tasks import MOST_ATTEMPTS, _clear_old_jobs, pick_up_lost_jobs
+from apps.core.tasks import MOST_CRASHES, _clear_old_jobs, pick_up_lost_jobs
 from apps.profiles.roles import Role
 from tests import tasks
 from tests.factories import make_client, make_job, make_staff, make_user
@@ -37,13 +37,11 @@ def work():
     in_worker(lambda: app.run_worker_async(wait=False, install_signal_handlers=False, listen_notify=False))
 
 
-def leave_unfinished(job, attempts=0):
+def leave_unfinished(job, crashes=0):
     """Make a job look like one whose worker was killed: taken, and nobody there to finish it."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE procrastinate_jobs SET status = 'doing', attempts = %s WHERE id = %s",
-            [attempts, job.run_id],
-        )
+        cursor.execute("UPDATE procrastinate_jobs SET status = 'doing' WHERE id = %s", [job.run_id])
+    Job.objects.filter(pk=job.pk).update(crashes=crashes)
 
 
 def pick_up():
@@ -75,7 +73,7 @@ def test_a_job_and_its_place_in_the_queue_come_into_being_together():
     ("politely", "message"),
     [
         (True, "The file has no rows."),
-        (False, "This failed for a reason that is in the log. Nothing was changed."),
+        (False, "This failed for a reason that is in the log."),
     ],
 )
 def test_a_failure_is_a_sentence_and_no_inside_detail(politely, message):
@@ -97,7 +95,7 @@ def test_a_running_job_is_stopped_at_its_next_step():
     Job.objects.filter(pk=job.pk).update(cancel_requested=True)
     work()
     assert fresh(job).state == JobState.CANCELLED
-    assert fresh(job).message == "Stopped as asked. Nothing was changed."
+    assert fresh(job).message == "Stopped as asked."
 
 
 def test_what_is_over_cannot_be_stopped():
@@ -140,11 +138,11 @@ def test_a_job_whose_worker_was_killed_is_queued_again_and_finishes():
 
 def test_a_job_that_kills_its_worker_each_time_is_given_up():
     job = jobs.start(tasks.slow, by=make_user(), title="Deadly")
-    leave_unfinished(job, attempts=MOST_ATTEMPTS - 1)
+    leave_unfinished(job, crashes=MOST_CRASHES - 1)
     pick_up()
     assert (fresh(job).state, fresh(job).message) == (
         JobState.FAILED,
-        "Interrupted too often. Nothing was changed.",
+        "Its worker died of it too often.",
     )
 
 
@@ -214,3 +212,28 @@ def test_old_housekeeping_is_cleared_and_peoples_jobs_are_kept():
     _clear_old_jobs()
     assert not Job.objects.exists()
     assert not ProcrastinateJob.objects.exists()
+
+
+def test_a_right_that_was_taken_away_stops_the_job_at_its_start_and_when_done_again():
+    acorn = make_client()
+    user = make_staff(acorn, Role.MANAGER)
+    job = jobs.start(
+        tasks.slow, by=user, title="Slow", permission="profiles.change_client", client_id=acorn.pk, steps=1
+    )
+    user.staff_access.get().delete()
+    work()
+    assert (fresh(job).state, fresh(job).message) == (JobState.FAILED, "The right to do this was taken away.")
+    with pytest.raises(ValidationError) as caught:
+        jobs.run_again(fresh(job))
+    assert caught.value.code == "right"
+
+
+def test_stopping_often_does_not_count_as_dying():
+    """Three deploys during one long import must not lose it."""
+    job = jobs.start(tasks.slow, by=make_user(), title="Slow", steps=1)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET attempts = 9 WHERE id = %s", [job.run_id])
+    leave_unfinished(job)
+    pick_up()
+    work()
+    assert fresh(job).state == JobState.DONE

@@ -55,6 +55,22 @@ def test_lifting_the_pause_on_the_screen(client, settings):
     assert sign_in(client).status_code == 302
 
 
+@pytest.mark.parametrize(
+    ("hop", "address"),
+    [
+        ("203.0.113.7:5555", "203.0.113.7"),
+        ("[2001:db8::1]:80", "2001:db8::1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("unknown", "10.0.0.1"),
+        ("", "10.0.0.1"),
+    ],
+)
+def test_the_address_is_always_one(settings, hop, address):
+    settings.TRUSTED_PROXY = True
+    request = RequestFactory().get("/", headers={"X-Forwarded-For": hop}, REMOTE_ADDR="10.0.0.1")
+    assert client_address(request) == address
+
+
 @pytest.mark.parametrize("trusted", [True, False])
 def test_the_address_is_the_proxy_s_word_and_only_behind_a_proxy(settings, trusted):
     settings.TRUSTED_PROXY = trusted

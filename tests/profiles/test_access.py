@@ -1,14 +1,14 @@
 """Rights come from StaffAccess, client by client, and cannot be carried over to another client."""
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 
 from apps.core.access import visible
 from apps.profiles.groups import AUDITORS
 from apps.profiles.models import Client, StaffAccess
 from apps.profiles.roles import Role, permissions_of
-from tests.factories import give_access, make_client, make_staff, make_user
+from tests.factories import PASSWORD, give_access, make_client, make_staff, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -69,8 +69,6 @@ def test_an_auditor_reads_every_client_and_changes_none(acorn):
 
 
 def test_a_practice_wide_right_without_every_client_reaches_no_client(acorn):
-    from django.contrib.auth.models import Permission
-
     user = make_user()
     user.user_permissions.add(Permission.objects.get(codename="change_client"))
     assert not user.has_perm("profiles.change_client", acorn)
@@ -140,20 +138,91 @@ def test_taking_access_away_ends_it_at_the_next_request(client, acorn):
     assert client.get(page).status_code in (302, 403)
 
 
-def test_only_a_superuser_edits_rights_of_people(client):
-    from django.contrib.auth.models import Permission
-
-    clerk, colleague = make_user(), make_user()
-    clerk.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "change_user"]))
+@pytest.mark.parametrize("page", ["core_user_change", "auth_user_password_change", "auth_group_change"])
+def test_only_superusers_change_people_passwords_and_groups(client, page):
+    """Whoever could would hand themselves everything, by any of the three."""
+    clerk, owner = make_user("clerk"), make_user("owner", is_superuser=True)
+    group = Group.objects.create(name="Clerks")
+    clerk.groups.add(group)
+    group.permissions.set(Permission.objects.filter(content_type__app_label__in=["core", "auth"]))
+    row = group if page == "auth_group_change" else owner
+    form = {"username": "hijacked", "name": "Hijacked", "password1": PASSWORD, "password2": PASSWORD}
     client.force_login(clerk)
-    page = reverse("admin:core_user_change", args=[clerk.pk])
-    assert client.get(page).status_code == 200
-    client.post(
-        page, {"username": clerk.username, "is_superuser": "on", "is_active": "on", "first_name": "C"}
-    )
-    clerk.refresh_from_db()
-    assert clerk.first_name == "C"
-    assert not clerk.is_superuser
-    owner = make_user(is_superuser=True)
-    client.post(reverse("admin:auth_user_password_change", args=[owner.pk]), {})
-    assert client.get(reverse("admin:core_user_change", args=[colleague.pk])).status_code == 200
+    assert client.post(reverse(f"admin:{page}", args=[row.pk]), form).status_code == 403
+    owner.refresh_from_db()
+    group.refresh_from_db()
+    assert (owner.username, owner.password, group.name) == ("owner", make_user().password, "Clerks")
+
+
+def test_the_last_superuser_cannot_lock_the_door(client):
+    owner = make_user("owner", is_superuser=True)
+    client.force_login(owner)
+    page = reverse("admin:core_user_change", args=[owner.pk])
+    answer = client.post(page, {"username": "owner", "is_active": "on"})
+    assert "This is the last superuser" in answer.content.decode()
+    make_user("other", is_superuser=True)
+    assert client.post(page, {"username": "owner", "is_active": "on"}).status_code == 302
+
+
+def test_a_colleague_who_left_does_not_stop_the_client_from_being_saved(client, acorn):
+    manager, leaver = make_staff(acorn, Role.MANAGER), make_staff(acorn, Role.VIEWER)
+    leaver.is_active = False
+    leaver.save()
+    client.force_login(manager)
+    page = reverse("admin:profiles_client_change", args=[acorn.pk])
+    typed = filled_in(client.get(page)) | {"phone": "555 0100"}
+    assert client.post(page, typed).status_code == 302
+    acorn.refresh_from_db()
+    assert acorn.phone == "555 0100"
+    assert StaffAccess.objects.get(user=leaver).role == "viewer"
+
+
+def test_a_row_of_the_client_s_form_cannot_be_handed_to_somebody_else(client, acorn):
+    manager, colleague = make_staff(acorn, Role.MANAGER), make_user()
+    client.force_login(manager)
+    page = reverse("admin:profiles_client_change", args=[acorn.pk])
+    client.post(page, filled_in(client.get(page)) | {"staff_access-0-user": colleague.pk})
+    assert StaffAccess.objects.get().user == manager
+
+
+def test_of_two_who_save_the_same_client_the_second_reads_who_changed_what(client, acorn):
+    mona, ruth = make_staff(acorn, Role.MANAGER, "mona"), make_staff(acorn, Role.MANAGER, "ruth")
+    page = reverse("admin:profiles_client_change", args=[acorn.pk])
+    client.force_login(mona)
+    opened_by_mona = filled_in(client.get(page))
+    client.force_login(ruth)
+    assert client.post(page, filled_in(client.get(page)) | {"phone": "555 0100"}).status_code == 302
+    client.force_login(mona)
+    answer = client.post(page, opened_by_mona | {"email": "new@example.com"})
+    said = answer.content.decode()
+    assert "ruth has changed this since you opened it (phone)" in said
+    assert "new@example.com" in said
+    acorn.refresh_from_db()
+    assert (acorn.phone, acorn.email) == ("555 0100", "")
+    assert client.post(page, filled_in(answer) | {"email": "new@example.com"}).status_code == 302
+
+
+def filled_in(page):
+    """Return what a browser would post from the page if nothing were typed."""
+    form = page.context["adminform"].form
+    forms = [
+        form,
+        *(
+            row
+            for one in page.context["inline_admin_formsets"]
+            for row in [one.formset.management_form, *one.formset.forms]
+        ),
+    ]
+    fields = {
+        f.add_prefix(name): f[name].value() for f in forms for name in f.fields if f[name].value() is not None
+    }
+    return fields | {"_version": page.context["record_version"]}
+
+
+def test_scope_fails_closed(acorn, bluebell):
+    """History narrows like what it is the history of; a record that names no client gives no right."""
+    manager = make_staff(acorn, Role.MANAGER)
+    assert {row.code for row in visible(Client.history.all(), manager)} == {"ACORN"}
+    assert manager.has_perm("profiles.change_client", acorn.history.get())
+    assert not manager.has_perm("profiles.change_client", bluebell.history.get())
+    assert not manager.has_perm("profiles.change_staffaccess", StaffAccess())

@@ -1,19 +1,24 @@
 """What every screen of the admin has in common."""
 
+import re
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.auth import get_permission_codename
-from django.core.exceptions import PermissionDenied
-from django.db import IntegrityError
+from django.core.exceptions import FieldDoesNotExist, PermissionDenied, ValidationError
+from django.db import IntegrityError, transaction
 from django.db.models import Field, Model, QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.translation import gettext as _
 from simple_history.admin import SimpleHistoryAdmin
 from unfold.admin import ModelAdmin, TabularInline
 
 from apps.core import guards
 from apps.core.access import visible
+
+VERSION_FIELD = "_version"
 
 
 class ScopedAdminMixin:
@@ -39,6 +44,25 @@ class ScopedAdminMixin:
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return self._may("delete", request, obj)
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Answer the list's own filters only: any other look-up could ask a column nobody offers."""
+        filters = [one[0] if isinstance(one, tuple) else one for one in self.get_list_filter(request)]  # type: ignore[attr-defined]
+        names = "|".join(one if isinstance(one, str) else one.parameter_name for one in filters)
+        return re.fullmatch(rf"({names})(__exact|__id__exact|_(from|to)(_[01])?)?", lookup) is not None
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Take values from the address only where they could be such a value."""
+        initial = super().get_changeform_initial_data(request)  # type: ignore[misc]
+        return {name: value for name, value in initial.items() if self._could_be(name, value)}
+
+    def _could_be(self, name: str, value: Any) -> bool:
+        try:
+            field = self.opts.get_field(name)  # type: ignore[attr-defined]
+            getattr(field, "target_field", field).to_python(value)
+        except (FieldDoesNotExist, ValidationError, ValueError):
+            return False
+        return True
+
     def formfield_for_foreignkey(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> Any:
         # Only rows the user may attach this kind of record to: its clients are those they may add it for.
         related = db_field.remote_field.model
@@ -61,21 +85,13 @@ class BaseTabularInline(ScopedAdminMixin, TabularInline):
     show_title = False
 
 
-class BaseAdmin(ScopedAdminMixin, SimpleHistoryAdmin, ModelAdmin):
-    """Unfold's look, rows scoped, a read-only history, and a refused save as a sentence on the form."""
-
-    list_per_page = 50
-    list_filter_submit = True
-    list_fullwidth = True
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
-    history_list_per_page = 50
-    warn_unsaved_form = True
+class GuardedAdminMixin:
+    """What the database refuses is a sentence on the same page, with everything that was typed."""
 
     def get_form(
         self, request: HttpRequest, obj: Model | None = None, change: bool = False, **kwargs: Any
     ) -> type[ModelForm]:
-        form = super().get_form(request, obj, change=change, **kwargs)
+        form = super().get_form(request, obj, change=change, **kwargs)  # type: ignore[misc]
         refusal = getattr(request, "guard_refusal", None)
         return _refused(form, refusal) if refusal else form
 
@@ -87,19 +103,20 @@ class BaseAdmin(ScopedAdminMixin, SimpleHistoryAdmin, ModelAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Show the form again with the guard's sentence and everything typed, inline rows too."""
+        view = super().changeform_view  # type: ignore[misc]
         try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
+            return view(request, object_id, form_url, extra_context)
         except IntegrityError as error:
             # Caught outside Django's transaction, so it is rolled back; the same post once more
             # finds its form refused, and is shown again like any other invalid form.
             request.guard_refusal = guards.sentence(error)  # type: ignore[attr-defined]
-        return super().changeform_view(request, object_id, form_url, extra_context)
+        return view(request, object_id, form_url, extra_context)
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         try:
-            return super().delete_view(request, object_id, extra_context)
+            return super().delete_view(request, object_id, extra_context)  # type: ignore[misc]
         except IntegrityError as error:
             return self._refuse(request, error)
 
@@ -107,9 +124,48 @@ class BaseAdmin(ScopedAdminMixin, SimpleHistoryAdmin, ModelAdmin):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         try:
-            return super().changelist_view(request, extra_context)
+            with transaction.atomic():  # a refused bulk action leaves no line in the log either
+                return super().changelist_view(request, extra_context)  # type: ignore[misc]
         except IntegrityError as error:
             return self._refuse(request, error)
+
+    def _refuse(self, request: HttpRequest, error: IntegrityError) -> HttpResponse:
+        messages.error(request, guards.sentence(error))
+        return HttpResponseRedirect(request.get_full_path())
+
+
+class BaseAdmin(GuardedAdminMixin, ScopedAdminMixin, SimpleHistoryAdmin, ModelAdmin):
+    """Unfold's look, rows scoped, guards as sentences, a read-only history, and no lost updates."""
+
+    list_per_page = 50
+    list_filter_submit = True
+    list_fullwidth = True
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    history_list_per_page = 50
+    warn_unsaved_form = True
+    change_form_before_template = "core/version.html"
+
+    def get_form(
+        self, request: HttpRequest, obj: Model | None = None, change: bool = False, **kwargs: Any
+    ) -> type[ModelForm]:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        seen = request.POST.get(VERSION_FIELD, "")
+        return _refused_when_changed(form, int(seen)) if obj and seen.isdecimal() else form
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        if original := context.get("original"):
+            newest = original.history.order_by("-history_id").values_list("history_id", flat=True).first()
+            context["record_version"] = newest
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        self._refuse_odd_id(object_id)
+        return super().history_view(request, object_id, extra_context)
 
     def history_form_view(
         self,
@@ -121,11 +177,15 @@ class BaseAdmin(ScopedAdminMixin, SimpleHistoryAdmin, ModelAdmin):
         # simple_history saves whatever is posted here, even for a user who may only view.
         if request.method not in ("GET", "HEAD"):
             raise PermissionDenied
+        self._refuse_odd_id(object_id, version_id)
         return super().history_form_view(request, object_id, version_id, extra_context)
 
-    def _refuse(self, request: HttpRequest, error: IntegrityError) -> HttpResponse:
-        messages.error(request, guards.sentence(error))
-        return HttpResponseRedirect(request.get_full_path())
+    def _refuse_odd_id(self, *ids: str) -> None:
+        try:
+            for value in ids:
+                self.opts.pk.to_python(unquote(value))
+        except ValidationError:
+            raise Http404 from None
 
 
 class ReadOnlyAdminMixin:
@@ -149,6 +209,31 @@ class ReadOnlyAdminMixin:
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+
+def _refused_when_changed(form: type[ModelForm], seen: int) -> type[ModelForm]:
+    """Return the form, refusing to save over what a colleague saved since the page was loaded."""
+
+    class VersionedForm(form):  # type: ignore[misc, valid-type]
+        def clean(self) -> Any:
+            # The lock makes the second of two that save at once wait for the first, and see it.
+            type(self.instance)._base_manager.select_for_update().filter(pk=self.instance.pk).first()
+            records = self.instance.history.order_by("-history_id")
+            newest, before = records.first(), records.filter(history_id=seen).first()
+            if newest and before and newest.history_id != seen:
+                self.add_error(None, _who_changed_what(self.instance, newest, before))
+            return super().clean()
+
+    return VersionedForm
+
+
+def _who_changed_what(instance: Model, newest: Any, before: Any) -> str:
+    changed = newest.diff_against(before).changed_fields
+    names = [str(instance._meta.get_field(name).verbose_name) for name in changed]
+    return _(
+        "%(who)s has changed this since you opened it (%(what)s). What you typed is still here; "
+        "save again to keep yours."
+    ) % {"who": newest.history_user or _("Somebody"), "what": ", ".join(names) or _("nothing that shows")}
 
 
 def _refused(form: type[ModelForm], sentence: str) -> type[ModelForm]:

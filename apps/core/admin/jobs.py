@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -133,7 +134,7 @@ class JobAdmin(ReadOnlyAdminMixin, ScopedAdminMixin, ModelAdmin):
         permissions=["cancel"],
         dialog={
             "title": _("Stop this job?"),
-            "description": _("It stops at its next step and what it did so far is undone."),
+            "description": _("It stops at its next step; what it was in the middle of is undone."),
             "form_submit_text": _("Stop job"),
         },
     )
@@ -165,7 +166,7 @@ class JobAdmin(ReadOnlyAdminMixin, ScopedAdminMixin, ModelAdmin):
         return HttpResponse(headers={"HX-Redirect": reverse("admin:core_job_change", args=[job.pk])})
 
     def _job(self, request: HttpRequest, object_id: str | None) -> Job | None:
-        return self.get_queryset(request).filter(pk=object_id).first() if object_id else None
+        return self.get_object(request, unquote(object_id)) if object_id else None
 
     def _is_theirs(self, request: HttpRequest, job: Job) -> bool:
         return request.user.is_superuser or job.asked_by_id == request.user.pk

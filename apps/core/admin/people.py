@@ -4,7 +4,9 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
 from django.db.models import Count, Model, QuerySet
+from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
@@ -12,14 +14,27 @@ from unfold.contrib.filters.admin import BooleanRadioFilter
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from apps.core.admin.base import BaseAdmin, ScopedAdminMixin
+from apps.core.admin.base import BaseAdmin, GuardedAdminMixin, ScopedAdminMixin
 from apps.core.models import User
 
 admin.site.unregister(Group)
 
 
+class SuperusersWriteMixin:
+    """Whoever could change people or groups could hand themselves everything, so only superusers do."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return request.user.is_superuser
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return request.user.is_superuser
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return request.user.is_superuser
+
+
 @admin.register(User)
-class UserAdmin(BaseAdmin, DjangoUserAdmin):
+class UserAdmin(SuperusersWriteMixin, BaseAdmin, DjangoUserAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -53,12 +68,9 @@ class UserAdmin(BaseAdmin, DjangoUserAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False  # deactivated, never deleted
 
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        fieldsets = super().get_fieldsets(request, obj)
-        # Only a superuser makes superusers; others could hand themselves everything.
-        if obj is None or request.user.is_superuser:
-            return fieldsets
-        return [(title, options) for title, options in fieldsets if "groups" not in options["fields"]]
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        return _keeps_a_superuser(form) if obj else form
 
     @display(description=_("person"), header=True, ordering="first_name")
     def person(self, user: User) -> list[str]:
@@ -70,7 +82,7 @@ class UserAdmin(BaseAdmin, DjangoUserAdmin):
 
 
 @admin.register(Group)
-class GroupAdmin(ScopedAdminMixin, DjangoGroupAdmin, ModelAdmin):
+class GroupAdmin(SuperusersWriteMixin, GuardedAdminMixin, ScopedAdminMixin, DjangoGroupAdmin, ModelAdmin):
     """Practice-wide rights only; rights for a client come from Access."""
 
     list_display = ["name", "people"]
@@ -82,3 +94,17 @@ class GroupAdmin(ScopedAdminMixin, DjangoGroupAdmin, ModelAdmin):
     @display(description=_("people"), ordering="people_count", formatting="price")
     def people(self, group: Any) -> int:
         return group.people_count
+
+
+def _keeps_a_superuser(form: type[ModelForm]) -> type[ModelForm]:
+    """Refuse to take away the last way in."""
+
+    class KeepingForm(form):  # type: ignore[misc, valid-type]
+        def clean(self) -> Any:
+            cleaned = super().clean()
+            others = User.objects.filter(is_superuser=True, is_active=True).exclude(pk=self.instance.pk)
+            if not (cleaned.get("is_superuser") and cleaned.get("is_active")) and not others.exists():
+                raise ValidationError(_("This is the last superuser: make another one first."), code="last")
+            return cleaned
+
+    return KeepingForm

@@ -2,6 +2,7 @@ import asyncio
 import os
 from typing import Any
 
+import psycopg
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, CommandParser
 from django.core.management.base import BaseCommand
@@ -13,9 +14,8 @@ from procrastinate.exceptions import ConnectorException
 from apps.core.startup import refuse_unfit_database
 from apps.core.tasks import pick_up_lost_jobs
 
-# A job is asked to stop at its next step when the worker is told to go; this is how long it has
-# before the container's own patience ends.
-SECONDS_TO_FINISH = 20
+# What is nearly done may finish; after that each job is asked to stop at its next step and queued again.
+SECONDS_TO_FINISH = 2
 JOBS_AT_ONCE = 2
 
 
@@ -47,7 +47,7 @@ class Command(BaseCommand):
                 asyncio.run(self._run(**options))
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from error
-        except (ConnectorException, OperationalError) as error:
+        except (ConnectorException, OperationalError, psycopg.OperationalError) as error:
             raise CommandError("The database does not answer; the worker stops.") from error
 
     async def _run(self, **options: Any) -> None:
