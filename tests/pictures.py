@@ -25,6 +25,7 @@ PAGES = {
     "person": "/admin/core/user/1/change/",
     "person-new": "/admin/core/user/add/",
     "groups": "/admin/auth/group/",
+    "group": "/admin/auth/group/1/change/",
     "jobs": "/admin/core/job/",
     "sign-ins": "/admin/core/signin/",
     "wrong-passwords": "/admin/core/wrongpassword/",

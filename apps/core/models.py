@@ -1,11 +1,12 @@
 from typing import Any, ClassVar
 
 from axes.models import AccessAttempt, AccessLog
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import AbstractUser, Group
 from django.contrib.auth.models import UserManager as DjangoUserManager
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
+from simple_history import register
 
 from apps.core.history import history
 
@@ -53,6 +54,10 @@ class User(AbstractUser):
             super().save(*args, **kwargs)
         finally:
             del self.skip_history_when_saving
+
+
+# Django's own model, with our history: what a group may do is a right like any other.
+register(Group, app="apps.core", history_id_field=models.BigAutoField(), m2m_fields=["permissions"])
 
 
 class JobState(models.TextChoices):

@@ -1,6 +1,7 @@
 """What a client's profile must be, held by the form and by the database."""
 
 import pytest
+from django.contrib.auth.models import Group, Permission
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.urls import reverse
@@ -93,3 +94,16 @@ def test_a_person_s_history_leaves_out_sign_ins_and_passwords(client):
     assert user.history.count() == 1
     fields = {field.name for field in user.history.model._meta.get_fields()}
     assert not {"password", "last_login"} & fields
+
+
+def test_what_a_group_may_do_is_on_record(client):
+    owner = make_user("owner", is_superuser=True)
+    client.force_login(owner)
+    group = Group.objects.create(name="Clerks")
+    right = Permission.objects.get(codename="view_user")
+    page = reverse("admin:auth_group_change", args=[group.pk])
+    assert client.post(page, {"name": "Clerks", "permissions": [right.pk]}).status_code == 302
+    records = list(group.history.order_by("history_id"))
+    assert records[0].permissions.count() == 0
+    assert [row.permission for row in records[-1].permissions.all()] == [right]
+    assert records[-1].history_user == owner

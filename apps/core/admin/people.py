@@ -9,12 +9,11 @@ from django.db.models import Count, Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import BooleanRadioFilter
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from apps.core.admin.base import BaseAdmin, GuardedAdminMixin, ScopedAdminMixin
+from apps.core.admin.base import BaseAdmin
 from apps.core.models import User
 
 admin.site.unregister(Group)
@@ -82,7 +81,7 @@ class UserAdmin(SuperusersWriteMixin, BaseAdmin, DjangoUserAdmin):
 
 
 @admin.register(Group)
-class GroupAdmin(SuperusersWriteMixin, GuardedAdminMixin, ScopedAdminMixin, DjangoGroupAdmin, ModelAdmin):
+class GroupAdmin(SuperusersWriteMixin, BaseAdmin, DjangoGroupAdmin):
     """Practice-wide rights only; rights for a client come from Access."""
 
     list_display = ["name", "people"]

@@ -14,4 +14,6 @@ class Migration(migrations.Migration):
         Refuse("core_user_no_truncate", event="TRUNCATE", table="core_user"),
         *append_only("core_historicaluser"),
         *append_only("core_historicaluser_groups"),
+        *append_only("core_historicalgroup"),
+        *append_only("core_historicalgroup_permissions"),
     ]
