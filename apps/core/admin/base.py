@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.templatetags.admin_urls import admin_urlname
 from django.contrib.admin.utils import unquote
 from django.contrib.auth import get_permission_codename
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied, ValidationError
@@ -11,6 +12,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Field, Model, QuerySet
 from django.forms import ModelForm
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from simple_history.admin import SimpleHistoryAdmin
 from unfold.admin import ModelAdmin, TabularInline
@@ -164,7 +166,10 @@ class BaseAdmin(GuardedAdminMixin, ScopedAdminMixin, SimpleHistoryAdmin, ModelAd
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        self._refuse_odd_id(object_id)
+        try:
+            self.opts.pk.to_python(unquote(object_id))
+        except ValidationError:
+            raise Http404 from None
         return super().history_view(request, object_id, extra_context)
 
     def history_form_view(
@@ -174,18 +179,11 @@ class BaseAdmin(GuardedAdminMixin, ScopedAdminMixin, SimpleHistoryAdmin, ModelAd
         version_id: str,
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        # simple_history saves whatever is posted here, even for a user who may only view.
+        # simple_history saves whatever is posted here, even for a user who may only view; and its page
+        # for one version looks like a form that could be. The list has all there is to see.
         if request.method not in ("GET", "HEAD"):
             raise PermissionDenied
-        self._refuse_odd_id(object_id, version_id)
-        return super().history_form_view(request, object_id, version_id, extra_context)
-
-    def _refuse_odd_id(self, *ids: str) -> None:
-        try:
-            for value in ids:
-                self.opts.pk.to_python(unquote(value))
-        except ValidationError:
-            raise Http404 from None
+        return redirect(admin_urlname(self.opts, "history"), object_id)
 
 
 class ReadOnlyAdminMixin:
