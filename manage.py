@@ -19,6 +19,7 @@ def main() -> None:
     try:
         from django.core.exceptions import ImproperlyConfigured
         from django.core.management import execute_from_command_line
+        from django.db import OperationalError
     except ModuleNotFoundError:
         sys.exit("Django is not installed for this Python; start with `make run`, or use .venv/bin/python.")
     try:
@@ -26,6 +27,10 @@ def main() -> None:
         execute_from_command_line(sys.argv)
     except (embedded.EmbeddedError, ImproperlyConfigured) as error:
         sys.exit(str(error))
+    except OperationalError as error:
+        if "connection" not in str(error):
+            raise
+        sys.exit("The database that DATABASE_URL names does not answer; nothing was done.")
     except KeyboardInterrupt:
         sys.exit(130)
 

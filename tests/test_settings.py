@@ -104,3 +104,15 @@ def test_every_setting_is_in_the_table_of_operations():
     table = set(re.findall(r"^\| `([A-Z_]+)`", (ROOT / "docs" / "operations.md").read_text(), re.MULTILINE))
     assert "SECRET_KEY" in read
     assert read == table
+
+
+@pytest.mark.parametrize("command", ["createsuperuser", "dbbackup", "migrate", "demo"])
+def test_a_command_says_in_one_line_that_the_database_is_away(command):
+    code = (
+        f"import runpy, sys; sys.argv = ['manage.py', '{command}'];"
+        "runpy.run_path('manage.py', run_name='__main__')"
+    )
+    exit_code, line = run(code, LEDGERFLOW_ENV="test")
+    assert exit_code != 0
+    assert "does not answer" in line or "backup before it failed" in line
+    assert "hidden-secret" not in line

@@ -1,6 +1,7 @@
 """A backup before migrations, when there is anything to apply and anything to lose."""
 
 import logging
+from collections import deque
 from typing import Any
 
 from django.conf import settings
@@ -12,7 +13,7 @@ from apps.backups import services
 
 logger = logging.getLogger(__name__)
 
-_done_for: list[Any] = []  # the plan last backed up for: the signal comes once per app
+_done_for: deque[Any] = deque(maxlen=1)  # the plan last backed up for: the signal comes once per app
 
 
 def back_up_before_migrating(
@@ -24,9 +25,9 @@ def back_up_before_migrating(
     The signal reaches every way to migrate (the command, call_command, a deploy), which an
     overridden command or an entry script would not. Raises CommandError when the backup fails.
     """
-    if using != "default" or not plan or plan is (_done_for and _done_for[0]) or _is_new(using):
+    if using != "default" or not plan or any(plan is done for done in _done_for) or _is_new(using):
         return
-    _done_for[:] = [plan]
+    _done_for.append(plan)
     if not settings.BACKUP_BEFORE_MIGRATE:
         logger.warning("Migrating without a backup: BACKUP_BEFORE_MIGRATE is off.")
         return
