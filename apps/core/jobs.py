@@ -137,6 +137,7 @@ def job_task(function: Callable[..., str], *, only_one_waits: bool = False) -> T
     return app.task(name=name, pass_context=True, retry=AgainWhenInterrupted(), queueing_lock=lock)(run)
 
 
+@transaction.atomic
 def start(
     task: Task, *, by: User, title: str, permission: str = "", client_id: int | None = None, **arguments: Any
 ) -> Job:
@@ -146,13 +147,9 @@ def start(
     ``permission`` is asked again when the job starts and when it is done again, for the client it is
     about. Raises ValidationError (code ``waiting``) when only one may wait and one does.
     """
-    try:
-        with transaction.atomic():
-            job = Job.objects.create(title=title, asked_by=by, client_id=client_id, permission=permission)
-            job.run_id = task.defer(job_id=job.pk, **arguments)
-            job.save(update_fields=["run"])
-    except AlreadyEnqueued:
-        raise ValidationError(_("This is waiting to be done already."), code="waiting") from None
+    job = Job.objects.create(title=title, asked_by=by, client_id=client_id, permission=permission)
+    job.run_id = _queue(task, job_id=job.pk, **arguments)
+    job.save(update_fields=["run"])
     return job
 
 
@@ -175,7 +172,8 @@ def run_again(job: Job) -> None:
     Queue the same work once more, under the same job.
 
     Raises ValidationError: code ``not over`` while it still runs, ``lost`` when the queue no longer
-    knows what the work was, ``right`` when who asked for it may no longer do this.
+    knows what the work was, ``right`` when who asked for it may no longer do this, ``waiting`` as for
+    ``start``.
     """
     job = Job.objects.select_for_update(of=["self"]).select_related("run", "asked_by").get(pk=job.pk)
     _refuse_without_right(job)
@@ -183,10 +181,17 @@ def run_again(job: Job) -> None:
         raise ValidationError(_("This job has not ended yet."), code="not over")
     if job.run is None or job.run.task_name not in app.tasks:
         raise ValidationError(_("What this job had to do is no longer known. Start it anew."), code="lost")
-    job.run_id = app.tasks[job.run.task_name].defer(**job.run.args)
+    job.run_id = _queue(app.tasks[job.run.task_name], **job.run.args)
     job.done, job.total, job.message, job.ended_at = 0, None, "", None
     job.cancel_requested, job.cancelled, job.crashes = False, False, 0
     job.save()
+
+
+def _queue(task: Task, **arguments: Any) -> int:
+    try:
+        return task.defer(**arguments)
+    except AlreadyEnqueued:
+        raise ValidationError(_("This is waiting to be done already."), code="waiting") from None
 
 
 def _refuse_without_right(job: Job) -> None:

@@ -10,6 +10,8 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from procrastinate.contrib.django import app
+from procrastinate.exceptions import UniqueViolation
+from procrastinate.jobs import Job as QueuedJob
 from procrastinate.jobs import Status
 
 from apps.core.models import Job
@@ -29,12 +31,20 @@ async def pick_up_lost_jobs(timestamp: int) -> None:
         asked_for = Job.objects.filter(run_id=job.id)
         await asked_for.aupdate(crashes=F("crashes") + 1)
         if await asked_for.filter(crashes__gte=MOST_CRASHES).aexists():
-            logger.error("Job %s was left by its worker %s times and is given up.", job.id, MOST_CRASHES)
-            await app.job_manager.finish_job(job, Status.FAILED, delete_job=False)
-            await asked_for.aupdate(ended_at=timezone.now(), message=_("Its worker died of it too often."))
+            await _give_up(job, _("Its worker died of it too often."))
+            continue
+        try:
+            await app.job_manager.retry_job(job)
+        except UniqueViolation:  # of some work only one may wait, and another was asked for meanwhile
+            await _give_up(job, _("Interrupted, and the same is waiting to be done already."))
         else:
             logger.warning("Job %s was left by its worker and is queued again.", job.id)
-            await app.job_manager.retry_job(job)
+
+
+async def _give_up(job: QueuedJob, message: str) -> None:
+    logger.error("Job %s was left by its worker and is given up: %s", job.id, message)
+    await app.job_manager.finish_job(job, Status.FAILED, delete_job=False)
+    await Job.objects.filter(run_id=job.id).aupdate(ended_at=timezone.now(), message=message)
 
 
 @app.periodic(cron="17 3 * * *")

@@ -11,6 +11,7 @@ from django.urls import reverse
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from apps.backups.tasks import back_up
 from apps.core import jobs
 from apps.core.models import Job, JobState
 from apps.core.tasks import MOST_CRASHES, _clear_old_jobs, pick_up_lost_jobs
@@ -237,3 +238,27 @@ def test_stopping_often_does_not_count_as_dying():
     pick_up()
     work()
     assert fresh(job).state == JobState.DONE
+
+
+def test_lost_work_of_which_only_one_may_wait_gives_way_to_the_one_that_waits():
+    """Else its second turn would be refused at each start of a worker, and no worker would ever start."""
+    lost = jobs.start(back_up, by=make_user(), title="Back up")
+    leave_unfinished(lost)
+    waiting = jobs.start(back_up, by=make_user(), title="Back up")
+    pick_up()
+    assert fresh(lost).state == JobState.FAILED
+    assert fresh(lost).message == "Interrupted, and the same is waiting to be done already."
+    assert fresh(waiting).state == JobState.WAITING
+    with pytest.raises(ValidationError) as caught:
+        jobs.run_again(fresh(lost))
+    assert caught.value.code == "waiting"
+    assert fresh(lost).state == JobState.FAILED
+
+
+def test_lost_housekeeping_does_not_stop_the_next():
+    pick_up_lost_jobs.defer(timestamp=0)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET status = 'doing'")
+    pick_up_lost_jobs.defer(timestamp=60)
+    pick_up()
+    assert sorted(ProcrastinateJob.objects.values_list("status", flat=True)) == ["failed", "todo"]
