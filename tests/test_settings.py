@@ -20,7 +20,9 @@ GOOD = {
 
 def run(code="import django; django.setup()", module=None, **changes):
     """Load the settings in a process of their own and return (exit code, what it said)."""
-    keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    keep = {
+        name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH") if name in os.environ
+    }
     environment = {**keep, "DJANGO_SETTINGS_MODULE": "ledgerflow.settings", **GOOD, **changes}
     environment = {name: value for name, value in environment.items() if value is not None}
     done = subprocess.run(
