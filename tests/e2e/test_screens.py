@@ -4,18 +4,17 @@ import re
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import Group
 from django.urls import reverse
 from playwright.sync_api import expect
 
 from apps.core import jobs
 from apps.core.models import Job, JobState
-from apps.profiles.groups import AUDITORS, BACKUPS, make_groups
+from apps.profiles.groups import make_groups
 from apps.profiles.models import StaffAccess
 from apps.profiles.roles import Role
 from tests import tasks
 from tests.core.test_jobs import fresh, work
-from tests.core.test_walk import LABELS, address, make_row
+from tests.core.test_walk import LABELS, address, make_person, make_row
 from tests.e2e.browser import PHONE
 from tests.factories import PASSWORD, make_client, make_staff, make_user
 
@@ -41,15 +40,6 @@ SIDEBAR = {
 def acorn():
     make_groups()  # the flush between these tests takes them
     return make_client("ACORN", name="Acorn Bakery")
-
-
-def make_person(name, acorn):
-    if name in Role.values:
-        return make_staff(acorn, name, name)
-    user = make_user(name, is_superuser=name == "owner")
-    if name != "owner":
-        user.groups.add(Group.objects.get(name=AUDITORS if name == "auditor" else BACKUPS))
-    return user
 
 
 @pytest.mark.parametrize("name", SIDEBAR)

@@ -85,7 +85,6 @@ class GroupAdmin(SuperusersWriteMixin, BaseAdmin, DjangoGroupAdmin):
     """Practice-wide rights only; rights for a client come from Access."""
 
     list_display = ["name", "people"]
-    list_fullwidth = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
         return super().get_queryset(request).annotate(people_count=Count("user"))
