@@ -55,6 +55,7 @@ INSTALLED_APPS = [
     "dbbackup",
     "procrastinate.contrib.django",
     "apps.profiles",
+    "apps.ledger",
     "apps.backups",
 ]
 

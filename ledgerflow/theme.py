@@ -7,6 +7,8 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
+from apps.ledger.pages import PAGES
+
 
 def _may(permission: str) -> Any:
     return lambda request: request.user.has_perm(permission)
@@ -109,5 +111,5 @@ UNFOLD: dict[str, Any] = {
             },
         ],
     },
-    "SITE_VIEWS": [("backups/now/", "back_up_now", "apps.backups.views.BackUpNowView")],
+    "SITE_VIEWS": [("backups/now/", "back_up_now", "apps.backups.views.BackUpNowView"), *PAGES],
 }

@@ -51,18 +51,22 @@ def explain(constraint: str, sentence: Text) -> None:
 def explain_model(model: type[models.Model]) -> None:
     """Give the named constraints of a model the messages they carry."""
     for constraint in model._meta.constraints:
-        explain(constraint.name, constraint.violation_error_message)  # type: ignore[arg-type]
+        explain(constraint.name, constraint.get_violation_error_message())  # type: ignore[arg-type]
+
+
+def constraint_of(error: IntegrityError) -> str:
+    """Return the name of the constraint or guard that refused; empty where the database gave none."""
+    return getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) or ""
 
 
 def sentence(error: IntegrityError) -> str:
     """Return what the refusal means for the person who asked; never SQL."""
-    diag = getattr(error.__cause__, "diag", None)
-    name = getattr(diag, "constraint_name", None) or ""
+    name = constraint_of(error)
     if name in _sentences:
         return str(_sentences[name])
     if name.endswith(("_append_only", "_no_truncate")):
         return _("History cannot be changed or removed.")
-    match getattr(diag, "sqlstate", None):
+    match getattr(getattr(error.__cause__, "diag", None), "sqlstate", None):
         case "23505":
             return _("The same record was saved a moment ago, by you or by a colleague.")
         case "23503":

@@ -14,3 +14,8 @@ def history(**options: Any) -> HistoricalRecords:
     written stays written.
     """
     return HistoricalRecords(history_id_field=models.BigAutoField(), **options)
+
+
+def sign(record: Any, *, by: Any, reason: str = "") -> None:
+    """Say who changes a record, and why, before it is saved: its history will have it."""
+    record._history_user, record._change_reason = by, reason

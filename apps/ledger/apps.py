@@ -1,0 +1,19 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class LedgerConfig(AppConfig):
+    name = "apps.ledger"
+    verbose_name = _("Books")
+
+    def ready(self) -> None:
+        from apps.core import guards
+        from apps.ledger import refusals, rights  # noqa: F401  (gives the roles their rights)
+
+        for model in self.get_models():
+            guards.explain_model(model)
+            guards.explain(f"{model._meta.db_table}_emptied", refusals.EMPTIED)
+        for table in ("profiles_client", "profiles_staffaccess"):
+            guards.explain(f"{table}_emptied", refusals.EMPTIED)
+        for constraint, sentence in refusals.SENTENCES.items():
+            guards.explain(constraint, sentence)

@@ -1,0 +1,5 @@
+"""The pages of a client's books: (address, name, view)."""
+
+PAGES = [
+    ("books/<slug:code>/", "books", "apps.ledger.views.overview.OverviewView"),
+]

@@ -1,0 +1,40 @@
+"""Which role may do what with a client's books."""
+
+from apps.profiles.roles import Role, grant
+
+
+def _all(verbs: str, *models: str) -> list[str]:
+    return [f"ledger.{verb}_{model}" for verb in verbs.split() for model in models]
+
+
+grant(
+    Role.VIEWER,
+    *_all(
+        "view",
+        "account",
+        "attachment",
+        "closedperiod",
+        "contact",
+        "costcentre",
+        "fiscalyear",
+        "journalentry",
+        "journalline",
+        "period",
+        "taxcode",
+        "taxrate",
+    ),
+)
+grant(
+    Role.PREPARER,
+    *_all("add change delete", "contact", "costcentre", "journalentry", "journalline", "attachment"),
+    *_all("add change", "account"),
+)
+grant(
+    Role.REVIEWER,
+    *_all("add change delete", "account", "taxcode", "taxrate"),
+    "ledger.post_journalentry",
+    "ledger.recode_journalline",
+    "ledger.close_period",
+    "ledger.view_taxidaccess",
+)
+grant(Role.MANAGER, "ledger.lock_period", *_all("add change delete", "fiscalyear"))

@@ -1,0 +1,19 @@
+"""Writes to the books. Each verb checks, does and logs in one transaction, for whoever calls it."""
+
+from apps.ledger.services.corrections import first_open_day, recode, reverse_entry
+from apps.ledger.services.drafts import Line, draft_entry
+from apps.ledger.services.posting import BulkPosting, post_entries, post_entry
+from apps.ledger.services.years import open_fiscal_year, remove_fiscal_year
+
+__all__ = [
+    "BulkPosting",
+    "Line",
+    "draft_entry",
+    "first_open_day",
+    "open_fiscal_year",
+    "post_entries",
+    "post_entry",
+    "recode",
+    "remove_fiscal_year",
+    "reverse_entry",
+]
