@@ -7,6 +7,24 @@ from babel.numbers import get_territory_currencies
 
 LOCALE = Locale("en")
 
+# Minor units by ISO 4217; the CLDR's differ, because it counts the digits people write. The database's
+# function ledger_decimals says the same, and a test compares them.
+_MINOR_UNITS = """
+    0: BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF
+    3: BHD IQD JOD KWD LYD OMR TND
+    4: CLF UYW
+"""
+_DECIMALS = {
+    code: int(digits)
+    for digits, _, codes in (line.partition(":") for line in _MINOR_UNITS.strip().splitlines())
+    for code in codes.split()
+}
+
+
+def decimal_places(currency: str) -> int:
+    """Return how many decimals an amount in this currency may have."""
+    return _DECIMALS.get(currency, 2)
+
 
 @cache
 def countries() -> list[tuple[str, str]]:
