@@ -2,4 +2,9 @@
 
 PAGES = [
     ("books/<slug:code>/", "books", "apps.ledger.views.overview.OverviewView"),
+    (
+        "books/<slug:code>/accounts/search/",
+        "account_search",
+        "apps.ledger.views.account_search.AccountSearchView",
+    ),
 ]

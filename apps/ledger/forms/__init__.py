@@ -1,0 +1,1 @@
+"""Forms about the books: what people type, turned into what the services take."""

@@ -1,0 +1,22 @@
+from typing import Any
+
+from django.http import HttpRequest, JsonResponse
+from django.utils.translation import gettext_lazy as _
+
+from apps.ledger.queries.account_search import MOST_ACCOUNTS, find_accounts
+from apps.ledger.views.books import BooksView
+
+
+class AccountSearchView(BooksView):
+    """The accounts of one client that a few characters mean, for ``ledger/account_search.js``."""
+
+    title = _("Accounts")
+    http_method_names = ["get"]
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> JsonResponse:
+        found = find_accounts(self.client, request.GET.get("q", ""))[:MOST_ACCOUNTS]
+        rows = [
+            {"id": one.pk, "code": one.code, "name": one.name, "currency": one.currency, "text": str(one)}
+            for one in found
+        ]
+        return JsonResponse({"results": rows})
