@@ -1,16 +1,19 @@
 """Posting: the one step from a draft to the books."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils import formats
 from django.utils.translation import gettext as _
 
 from apps.core.models import User
-from apps.ledger.models import EntryStatus, JournalEntry
+from apps.ledger.models import EntryStatus, JournalEntry, Period
 from apps.ledger.services.transactions import because, lock_client, refusals_as_sentences, require
+from apps.profiles.codes import decimal_places
 
 
 def post_entry(entry: JournalEntry, *, by: User, reason: str = "") -> JournalEntry:
@@ -22,7 +25,7 @@ def post_entry(entry: JournalEntry, *, by: User, reason: str = "") -> JournalEnt
     the guard that refused (``ledger_entry_balanced``, ``ledger_entry_period_locked`` …).
     """
     require(by, "ledger.post_journalentry", entry)
-    with refusals_as_sentences(), because(reason):
+    with _refusals_told(entry), refusals_as_sentences(), because(reason):
         locked = JournalEntry.objects.select_for_update(no_key=True).filter(pk=entry.pk).first()
         if locked is None:
             raise ValidationError(_("This draft is gone: somebody deleted it."), code="gone")
@@ -41,6 +44,53 @@ def _post(entry: JournalEntry, by: User, reason: str) -> JournalEntry:
         [entry], update=True, default_user=by, default_change_reason=reason or _("Posted")
     )
     return entry
+
+
+@contextmanager
+def _refusals_told(entry: JournalEntry) -> Iterator[None]:
+    """Say of a refusal what it is about: by how much, which account, which period."""
+    try:
+        yield
+    except ValidationError as error:
+        if about := _about(entry, getattr(error, "code", "")):
+            raise ValidationError(about, code=error.code) from error
+        raise
+
+
+def _about(entry: JournalEntry, code: str) -> str:
+    match code:
+        case "ledger_entry_balanced":
+            difference = entry.imbalance()
+            words = (
+                _("Debits exceed credits by %(amount)s.")
+                if difference > 0
+                else _("Credits exceed debits by %(amount)s.")
+            )
+            decimals = decimal_places(entry.client.base_currency)
+            return words % {"amount": formats.number_format(abs(difference), decimals)}
+        case "ledger_entry_postable_accounts" | "ledger_entry_active_accounts":
+            is_heading = code == "ledger_entry_postable_accounts"
+            wrong = {"account__is_postable": False} if is_heading else {"account__is_active": False}
+            account = entry.lines.filter(**wrong).select_related("account")[0].account
+            return (
+                _("%(account)s is a heading and cannot be posted to. Choose an account under it.")
+                if is_heading
+                else _("%(account)s is inactive. Choose another account, or make it active again.")
+            ) % {"account": account}
+        case "ledger_entry_has_period":
+            return _("There is no period for %(day)s. Open its fiscal year first.") % {
+                "day": formats.date_format(entry.date)
+            }
+        case "ledger_entry_period_locked" | "ledger_entry_period_soft_closed":
+            period = Period.objects.filter(
+                client=entry.client_id, is_adjusting=False, start__lte=entry.date, end__gte=entry.date
+            ).get()
+            return (
+                _("%(period)s is locked. Choose a later date, or ask a manager to reopen it.")
+                if code == "ledger_entry_period_locked"
+                else _("%(period)s is soft-closed. A reviewer posts into it with a reason.")
+            ) % {"period": period}
+    return ""
 
 
 @dataclass
