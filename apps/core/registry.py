@@ -4,7 +4,8 @@ What core and backups need from the apps that build on them.
 Imports point one way, so an app hands its part over in AppConfig.ready() instead of being asked for it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date
 from typing import Any
 
 from django.db.models import QuerySet
@@ -40,8 +41,9 @@ dashboard_listings: Registry[Callable[[Any], Any]] = Registry()
 #: ``(user, term) -> iterable of SearchResult``: what the palette (Ctrl-K) finds.
 searches: Registry[Callable[[Any, str], Any]] = Registry()
 
-#: ``(client_id, through) -> iterable of findings``: what stands in the way of closing a client's books.
-close_checks: Registry[Callable[..., Any]] = Registry()
+#: ``(pairs of client and day) -> iterable of Finding``: what stands in the way of closing each client's
+#: books through its day. Many at once, because a list must not cost a query a row; see ledger/close_checks.py.
+close_checks: Registry[Callable[[Sequence[tuple[Any, date]]], Iterable[Any]]] = Registry()
 
 #: ``(client_id or None) -> iterable of failures``: an invariant of the books, recomputed.
 book_checks: Registry[Callable[..., Any]] = Registry()
