@@ -5,11 +5,15 @@ A guard is a trigger made in a migration. It refuses with ERRCODE 23514 (check_v
 itself as the constraint, so that Python can turn the name into a sentence for people.
 """
 
-from django.db import IntegrityError, migrations, models
+from django.db import DatabaseError, DataError, IntegrityError, migrations, models
+from django.db.models import ProtectedError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.core.registry import Text
+
+#: What the database raises when it refuses what somebody wrote.
+REFUSALS = (IntegrityError, DataError)
 
 _sentences: dict[str, Text] = {}
 
@@ -54,23 +58,34 @@ def explain_model(model: type[models.Model]) -> None:
         explain(constraint.name, constraint.get_violation_error_message())  # type: ignore[arg-type]
 
 
-def constraint_of(error: IntegrityError) -> str:
+def constraint_of(error: DatabaseError) -> str:
     """Return the name of the constraint or guard that refused; empty where the database gave none."""
     return getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) or ""
 
 
-def sentence(error: IntegrityError) -> str:
-    """Return what the refusal means for the person who asked; never SQL."""
-    name = constraint_of(error)
+def sentence(error: DatabaseError) -> str:
+    """Return what one of the REFUSALS means for the person who asked; never SQL."""
+    name, diagnosis = constraint_of(error), getattr(error.__cause__, "diag", None)
+    message = getattr(diagnosis, "message_primary", None) or ""
+    if isinstance(error, ProtectedError) or message.startswith("update or delete on table"):
+        return _("Other records depend on this one.")
     if name in _sentences:
         return str(_sentences[name])
     if name.endswith(("_append_only", "_no_truncate")):
         return _("History cannot be changed or removed.")
-    match getattr(getattr(error.__cause__, "diag", None), "sqlstate", None):
+    match getattr(diagnosis, "sqlstate", None):
         case "23505":
             return _("The same record was saved a moment ago, by you or by a colleague.")
         case "23503":
             return _("Other records depend on this one, or one it depends on is gone.")
+        case "23502":
+            return _("Something that is required is missing. Nothing was saved.")
+        case "22003":
+            return _("A number is too large. Nothing was saved.")
+        case "22001":
+            return _("A text is too long. Nothing was saved.")
+    if isinstance(error, DataError):
+        return _("A value cannot be stored as it is. Nothing was saved.")
     return _("The database refused this change (rule %(name)s). Nothing was saved.") % {"name": name or "?"}
 
 

@@ -7,6 +7,8 @@ SENTENCES = {
     "ledger_client_currency_frozen": _(
         "The base currency is fixed once an entry is posted: the books are kept in it."
     ),
+    "ledger_client_exists": _("There is no such client."),
+    "ledger_read_committed": _("The books are written in transactions of the level READ COMMITTED only."),
     # Accounts
     "ledger_account_used": _("This account is used by entries. Make it inactive instead."),
     "ledger_account_frozen": _(
@@ -14,6 +16,7 @@ SENTENCES = {
         "are fixed. Make it inactive and open another one."
     ),
     "ledger_account_no_cycle": _("An account cannot stand under itself, or under one that stands under it."),
+    "ledger_taxcode_uuid_fixed": _("A tax code keeps its identity: posted entries name it."),
     # Years and periods
     "ledger_fiscalyear_length": _("A fiscal year has up to 18 months."),
     "ledger_fiscalyear_no_gap": _(
@@ -57,6 +60,10 @@ SENTENCES = {
     "ledger_entry_reversal_mirrors": _("A reversal mirrors its entry line by line."),
     "ledger_entry_reversal_recoded": _(
         "A line of this entry has been recoded. Reverse the recoding first, then this entry."
+    ),
+    "ledger_entry_reversal_final": _(
+        "The reversal of an opening entry or of a recoding is not reversed: post the opening again, or "
+        "recode the line again."
     ),
     "ledger_entry_recode_mirrors": _("A recoding takes posted lines back and puts each on another account."),
     "ledger_entry_recoded_once": _("One of these lines is recoded or reversed already."),

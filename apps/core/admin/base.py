@@ -8,7 +8,7 @@ from django.contrib.admin.templatetags.admin_urls import admin_urlname
 from django.contrib.admin.utils import unquote
 from django.contrib.auth import get_permission_codename
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied, ValidationError
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Field, Model, QuerySet
 from django.forms import ModelForm
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -108,7 +108,7 @@ class GuardedAdminMixin:
         view = super().changeform_view  # type: ignore[misc]
         try:
             return view(request, object_id, form_url, extra_context)
-        except IntegrityError as error:
+        except guards.REFUSALS as error:
             # Caught outside Django's transaction, so it is rolled back; the same post once more
             # finds its form refused, and is shown again like any other invalid form.
             request.guard_refusal = guards.sentence(error)  # type: ignore[attr-defined]
@@ -119,7 +119,7 @@ class GuardedAdminMixin:
     ) -> HttpResponse:
         try:
             return super().delete_view(request, object_id, extra_context)  # type: ignore[misc]
-        except IntegrityError as error:
+        except guards.REFUSALS as error:
             return self._refuse(request, error)
 
     def changelist_view(
@@ -128,10 +128,10 @@ class GuardedAdminMixin:
         try:
             with transaction.atomic():  # a refused bulk action leaves no line in the log either
                 return super().changelist_view(request, extra_context)  # type: ignore[misc]
-        except IntegrityError as error:
+        except guards.REFUSALS as error:
             return self._refuse(request, error)
 
-    def _refuse(self, request: HttpRequest, error: IntegrityError) -> HttpResponse:
+    def _refuse(self, request: HttpRequest, error: DatabaseError) -> HttpResponse:
         messages.error(request, guards.sentence(error))
         return HttpResponseRedirect(request.get_full_path())
 

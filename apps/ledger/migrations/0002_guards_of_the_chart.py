@@ -20,13 +20,24 @@ BEGIN
 END $$;
 
 -- The one lock that posting, closing and changes to what they read share. It lets foreign keys pass.
-CREATE FUNCTION ledger_lock_client(one bigint) RETURNS text LANGUAGE sql AS $$
-    SELECT base_currency::text FROM profiles_client WHERE id = one FOR NO KEY UPDATE
-$$;
+-- Whoever waited for it must see what was committed meanwhile, which an older snapshot would hide.
+CREATE FUNCTION ledger_lock_client(one bigint) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    base text;
+BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        PERFORM ledger_refuse('ledger_read_committed', 'the books are written in READ COMMITTED transactions');
+    END IF;
+    SELECT base_currency INTO base FROM profiles_client WHERE id = one FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        PERFORM ledger_refuse('ledger_client_exists', 'there is no such client');
+    END IF;
+    RETURN base;
+END $$;
 
 -- Why something out of the ordinary is done; the service sets it for its transaction.
 CREATE FUNCTION ledger_reason() RETURNS text LANGUAGE sql STABLE AS $$
-    SELECT btrim(coalesce(current_setting('ledgerflow.reason', true), ''))
+    SELECT btrim(coalesce(current_setting('ledgerflow.reason', true), ''), E' \\t\\r\\n')
 $$;
 
 CREATE FUNCTION ledger_client_fixed() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -43,18 +54,20 @@ BEGIN
         END IF;
         RETURN OLD;
     END IF;
-    IF NEW.uuid <> OLD.uuid THEN
+    IF TG_OP = 'UPDATE' AND NEW.uuid <> OLD.uuid THEN
         PERFORM ledger_refuse('ledger_account_frozen', 'the uuid of an account is fixed');
     END IF;
-    IF (NEW.kind, NEW.currency, NEW.is_postable) <> (OLD.kind, OLD.currency, OLD.is_postable) THEN
+    IF TG_OP = 'UPDATE' AND (NEW.kind, NEW.currency, NEW.is_postable) <> (OLD.kind, OLD.currency, OLD.is_postable) THEN
         PERFORM ledger_lock_client(OLD.client_id);
-        IF EXISTS (SELECT FROM ledger_journalline
-                    WHERE client_id = OLD.client_id AND account_id = OLD.id AND is_posted) THEN
+        IF EXISTS (  -- the entry says it first: its lines follow at the end of the statement
+            SELECT FROM ledger_journalline l JOIN ledger_journalentry e ON e.id = l.entry_id AND e.status = 'posted'
+             WHERE l.client_id = OLD.client_id AND l.account_id = OLD.id
+        ) THEN
             PERFORM ledger_refuse('ledger_account_frozen', 'kind, currency and postability are fixed once used');
         END IF;
     END IF;
-    IF NEW.parent_id IS DISTINCT FROM OLD.parent_id AND NEW.parent_id IS NOT NULL THEN
-        PERFORM ledger_lock_client(OLD.client_id);
+    IF NEW.parent_id IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.parent_id IS DISTINCT FROM OLD.parent_id) THEN
+        PERFORM ledger_lock_client(NEW.client_id);
         IF EXISTS (
             WITH RECURSIVE above AS (
                 SELECT NEW.parent_id AS id
@@ -68,11 +81,12 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
-CREATE TRIGGER ledger_guard_account BEFORE UPDATE OR DELETE ON ledger_account
+CREATE TRIGGER ledger_guard_account BEFORE INSERT OR UPDATE OR DELETE ON ledger_account
     FOR EACH ROW EXECUTE FUNCTION ledger_guard_account();
 
 CREATE FUNCTION ledger_guard_client() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    PERFORM ledger_lock_client(OLD.id);
     IF EXISTS (SELECT FROM ledger_journalentry WHERE client_id = OLD.id AND position = 1) THEN
         PERFORM ledger_refuse('ledger_client_currency_frozen', 'the base currency is fixed once an entry is posted');
     END IF;
@@ -80,9 +94,13 @@ BEGIN
 END $$;
 CREATE TRIGGER ledger_guard_client BEFORE UPDATE ON profiles_client
     FOR EACH ROW WHEN (OLD.base_currency <> NEW.base_currency) EXECUTE FUNCTION ledger_guard_client();
+
+CREATE TRIGGER ledger_taxcode_uuid_fixed BEFORE UPDATE ON ledger_taxcode  -- the chain names it by its uuid
+    FOR EACH ROW WHEN (OLD.uuid <> NEW.uuid) EXECUTE FUNCTION core_refuse();
 """
 
 DROP = """
+DROP TRIGGER ledger_taxcode_uuid_fixed ON ledger_taxcode;
 DROP TRIGGER ledger_guard_client ON profiles_client;
 DROP TRIGGER ledger_guard_account ON ledger_account;
 DROP FUNCTION ledger_guard_client, ledger_guard_account, ledger_client_fixed, ledger_reason,

@@ -67,13 +67,14 @@ DECLARE
     given record;
 BEGIN
     SELECT count(*) AS lines, coalesce(sum(l.amount), 0) AS difference,
-           bool_or(NOT a.is_postable) AS heading, bool_or(NOT a.is_active) AS inactive,
+           bool_or(a.is_postable IS NOT TRUE) AS heading, bool_or(NOT a.is_active) AS inactive,
            bool_or(l.amount <> round(l.amount, ledger_decimals(base))
                    OR l.tax_base <> round(l.tax_base, ledger_decimals(base))) AS too_fine,
            bool_or(l.currency = base OR (a.currency NOT IN ('', base) AND l.currency <> a.currency)) AS wrong_currency,
            bool_or(l.recodes_id IS NOT NULL) AS recodes
       INTO body
-      FROM ledger_journalline l JOIN ledger_account a ON a.id = l.account_id
+      FROM ledger_journalline l
+      LEFT JOIN ledger_account a ON a.id = l.account_id AND a.client_id = e.client_id
      WHERE l.entry_id = e.id;
     IF body.lines < 2 THEN
         PERFORM ledger_refuse('ledger_entry_two_lines', 'an entry has at least two lines');
@@ -125,7 +126,7 @@ BEGIN
     e.position := coalesce(last.position, 0) + 1;
     SELECT coalesce(max(o.number), 0) + 1 INTO e.number FROM ledger_journalentry o
      WHERE o.client_id = e.client_id AND o.fiscal_year_id = p.fiscal_year_id;
-    e.posted_at := coalesce(e.posted_at, clock_timestamp());
+    e.posted_at := clock_timestamp();
     e.hash := sha256(coalesce(last.hash, '') || convert_to(ledger_entry_facts(e), 'UTF8'));
     IF given.number <> e.number OR given.position <> e.position OR given.fiscal_year_id <> e.fiscal_year_id THEN
         PERFORM ledger_refuse('ledger_entry_number_follows', 'numbers run without gaps, and the next one is ' || e.number);
@@ -142,11 +143,20 @@ BEGIN
     SELECT * INTO o FROM ledger_journalentry WHERE id = e.reverses_id AND client_id = e.client_id AND status = 'posted';
     IF NOT FOUND OR e.kind <> (CASE WHEN o.kind IN ('closing', 'adjusting') THEN o.kind ELSE 'reversal' END) THEN
         PERFORM ledger_refuse('ledger_entry_reverses_posted', 'a reversal is of a posted entry, and of its kind');
+    ELSIF EXISTS (
+        SELECT FROM ledger_journalentry q
+         WHERE q.id = o.reverses_id
+           AND (q.kind = 'opening'
+                OR EXISTS (SELECT FROM ledger_journalline l WHERE l.entry_id = q.id AND l.recodes_id IS NOT NULL))
+    ) THEN
+        PERFORM ledger_refuse('ledger_entry_reversal_final', 'an undone opening or recoding is posted anew');
     ELSIF e.date < o.date THEN
         PERFORM ledger_refuse('ledger_entry_reversal_date', 'a reversal is never dated before its original');
     ELSIF EXISTS (
-        SELECT FROM (SELECT * FROM ledger_journalline WHERE entry_id = o.id) a
-          FULL JOIN (SELECT * FROM ledger_journalline WHERE entry_id = e.id) b USING (line_number)
+        SELECT FROM (SELECT *, row_number() OVER (ORDER BY line_number) AS place
+                       FROM ledger_journalline WHERE entry_id = o.id) a
+          FULL JOIN (SELECT *, row_number() OVER (ORDER BY line_number) AS place
+                       FROM ledger_journalline WHERE entry_id = e.id) b USING (place)
          WHERE (a.account_id, a.amount, a.currency, a.foreign_amount, a.rate, a.tax_code_id, a.tax_base)
                IS DISTINCT FROM
                (b.account_id, -b.amount, b.currency, -b.foreign_amount, b.rate, b.tax_code_id, -b.tax_base)
@@ -154,7 +164,8 @@ BEGIN
         PERFORM ledger_refuse('ledger_entry_reversal_mirrors', 'a reversal mirrors its original line by line');
     ELSIF EXISTS (
         SELECT FROM ledger_journalline l
-          JOIN ledger_journalline r ON r.recodes_id = l.id AND r.is_posted
+          JOIN ledger_journalline r ON r.recodes_id = l.id
+          JOIN ledger_journalentry re ON re.id = r.entry_id AND re.status = 'posted'
          WHERE l.entry_id = o.id
            AND NOT EXISTS (SELECT FROM ledger_journalentry u WHERE u.reverses_id = r.entry_id AND u.status = 'posted')
     ) THEN
@@ -165,12 +176,19 @@ END $$;
 CREATE FUNCTION ledger_check_recode(e ledger_journalentry) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (
-        SELECT FROM ledger_journalline l JOIN ledger_journalline o ON o.id = l.recodes_id
-         WHERE l.entry_id = e.id
-           AND (NOT o.is_posted OR o.date > e.date OR o.kind = 'closing'
+        SELECT FROM ledger_journalline l LEFT JOIN ledger_journalline o ON o.id = l.recodes_id
+         WHERE l.entry_id = e.id AND l.recodes_id IS NOT NULL
+           AND (o.is_posted IS NOT TRUE OR o.date > e.date OR o.kind = 'closing'
                 OR e.kind <> (CASE o.kind WHEN 'adjusting' THEN 'adjusting' ELSE 'recode' END)
-                OR (l.account_id, l.amount, l.currency, l.foreign_amount, l.tax_code_id, l.tax_base) IS DISTINCT FROM
-                   (o.account_id, -o.amount, o.currency, -o.foreign_amount, o.tax_code_id, -o.tax_base))
+                OR (l.account_id, l.amount, l.currency, l.foreign_amount, l.rate, l.tax_code_id, l.tax_base)
+                   IS DISTINCT FROM
+                   (o.account_id, -o.amount, o.currency, -o.foreign_amount, o.rate, o.tax_code_id, -o.tax_base))
+    ) OR EXISTS (  -- as many lines put there as are taken back, amount by amount
+        SELECT amount, currency, foreign_amount, rate, tax_code_id, tax_base
+          FROM ledger_journalline WHERE entry_id = e.id AND recodes_id IS NULL
+        EXCEPT ALL
+        SELECT -amount, currency, -foreign_amount, rate, tax_code_id, -tax_base
+          FROM ledger_journalline WHERE entry_id = e.id AND recodes_id IS NOT NULL
     ) OR (SELECT count(*) <> 2 * count(recodes_id) FROM ledger_journalline WHERE entry_id = e.id) THEN
         PERFORM ledger_refuse('ledger_entry_recode_mirrors', 'a recoding takes posted lines back, each for another');
     ELSIF EXISTS (
@@ -179,7 +197,8 @@ BEGIN
            AND ((SELECT count(*) FROM ledger_journalline s WHERE s.entry_id = e.id AND s.recodes_id = l.recodes_id) > 1
                 OR EXISTS (
                     SELECT FROM ledger_journalline r
-                     WHERE r.recodes_id = l.recodes_id AND r.is_posted
+                      JOIN ledger_journalentry re ON re.id = r.entry_id AND re.status = 'posted'
+                     WHERE r.recodes_id = l.recodes_id
                        AND NOT EXISTS (SELECT FROM ledger_journalentry u
                                         WHERE u.reverses_id = r.entry_id AND u.status = 'posted'))
                 OR EXISTS (
@@ -246,6 +265,8 @@ BEGIN
     END LOOP;
     IF TG_OP = 'DELETE' THEN
         RETURN OLD;
+    ELSIF NOT FOUND THEN  -- its key may be checked later only, but what it copies is taken now
+        PERFORM ledger_refuse('ledger_line_entry_same_client', 'there is no such entry');
     ELSIF NEW.is_posted THEN
         RETURN NEW;
     END IF;

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import IntegrityError, connection, transaction
+from django.db import connection, transaction
 
 from apps.core import guards
 from apps.profiles.models import Client
@@ -45,5 +45,5 @@ def refusals_as_sentences() -> Iterator[None]:
     try:
         with transaction.atomic():
             yield
-    except IntegrityError as error:
+    except guards.REFUSALS as error:
         raise ValidationError(guards.sentence(error), code=guards.constraint_of(error)) from error
