@@ -9,11 +9,12 @@ python = $(VENV)/bin/python
 compile = $(python) -m piptools compile --quiet --strip-extras --no-emit-find-links --no-emit-index-url \
 	--no-emit-trusted-host $(ARGS)
 
-.PHONY: help environment run test stop reset lint types requirements
+.PHONY: help environment run test bench stop reset lint types requirements
 
 help:
 	@echo 'make run           serve http://127.0.0.1:9000 with a demo; PORT= takes another port'
 	@echo 'make test          run all tests; ARGS= goes to pytest'
+	@echo 'make bench         time the goals of speed on a million lines and more (about 15 minutes)'
 	@echo 'make stop          end the embedded database, and the `make run` that uses it'
 	@echo 'make reset         delete the embedded database, after a typed yes'
 	@echo 'make lint          check style and the direction of imports'
@@ -30,6 +31,9 @@ run: environment
 test: environment
 	@VENV='$(VENV)' sh tests/browser.sh
 	@exec $(python) -m pytest $(ARGS)
+
+bench: environment
+	@exec $(python) -m tests.bench $(ARGS)
 
 stop: environment
 	@exec $(python) -m ledgerflow.embedded stop
