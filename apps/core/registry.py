@@ -42,7 +42,7 @@ dashboard_listings: Registry[Callable[[Any], Any]] = Registry()
 searches: Registry[Callable[[Any, str], Any]] = Registry()
 
 #: ``(pairs of client and day) -> iterable of Finding``: what stands in the way of closing each client's
-#: books through its day. Many at once, because a list must not cost a query a row; see ledger/close_checks.py.
+#: books through its day. Many at once, because a list must not cost a query a row; see ledger.close_checks.
 close_checks: Registry[Callable[[Sequence[tuple[Any, date]]], Iterable[Any]]] = Registry()
 
 #: ``(client_id or None) -> iterable of failures``: an invariant of the books, recomputed.
