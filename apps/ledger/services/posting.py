@@ -12,8 +12,12 @@ from django.utils.translation import gettext as _
 
 from apps.core.models import User
 from apps.ledger.models import EntryStatus, JournalEntry, Period
-from apps.ledger.services.transactions import because, lock_client, refusals_as_sentences, require
+from apps.ledger.services.transactions import because, refusals_as_sentences, require
 from apps.profiles.codes import decimal_places
+
+POST = """
+    UPDATE ledger_journalentry SET status = %s, posted_by_id = %s WHERE id = %s AND status = %s RETURNING *
+"""
 
 
 def post_entry(entry: JournalEntry, *, by: User, reason: str = "") -> JournalEntry:
@@ -26,24 +30,25 @@ def post_entry(entry: JournalEntry, *, by: User, reason: str = "") -> JournalEnt
     """
     require(by, "ledger.post_journalentry", entry)
     with _refusals_told(entry), refusals_as_sentences(), because(reason):
-        locked = JournalEntry.objects.select_for_update(no_key=True).filter(pk=entry.pk).first()
-        if locked is None:
-            raise ValidationError(_("This draft is gone: somebody deleted it."), code="gone")
-        if locked.is_posted:
-            raise ValidationError(
-                _("This is posted already, as entry %(number)s.") % {"number": locked.number}, code="posted"
-            )
-        return _post(locked, by, reason)
+        # One statement: it locks the entry, its guard locks the client, asks every rule and sets the rest.
+        posted = list(
+            JournalEntry.objects.raw(POST, [EntryStatus.POSTED, by.pk, entry.pk, EntryStatus.DRAFT])
+        )
+        if not posted:
+            raise _not_a_draft(entry)
+        JournalEntry.history.bulk_history_create(  # type: ignore[attr-defined]
+            posted, update=True, default_user=by, default_change_reason=reason or _("Posted")
+        )
+    return posted[0]
 
 
-def _post(entry: JournalEntry, by: User, reason: str) -> JournalEntry:
-    lock_client(entry.client_id)
-    JournalEntry.objects.filter(pk=entry.pk).update(status=EntryStatus.POSTED, posted_by=by)
-    entry = JournalEntry.objects.get(pk=entry.pk)
-    JournalEntry.history.bulk_history_create(  # type: ignore[attr-defined]
-        [entry], update=True, default_user=by, default_change_reason=reason or _("Posted")
+def _not_a_draft(entry: JournalEntry) -> ValidationError:
+    number = JournalEntry.objects.filter(pk=entry.pk).values_list("number", flat=True).first()
+    if number is None:
+        return ValidationError(_("This draft is gone: somebody deleted it."), code="gone")
+    return ValidationError(
+        _("This is posted already, as entry %(number)s.") % {"number": number}, code="posted"
     )
-    return entry
 
 
 @contextmanager
