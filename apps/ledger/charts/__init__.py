@@ -27,12 +27,13 @@ KIND_OF_SECTION = {section: kind for kind, sections in SECTIONS.items() for sect
 
 @dataclass(frozen=True)
 class PlannedAccount:
-    """An account of a template; ``parent`` and ``closes_into`` are codes, empty for none."""
+    """An account to open; ``parent`` and ``closes_into`` are codes, empty for none."""
 
     code: str
     name: str
     section: str
     role: str = ""
+    currency: str = ""
     share: Decimal | None = None
     parent: str = ""
     closes_into: str = ""
@@ -58,7 +59,9 @@ class Template:
 
 @cache
 def _accounts(legal_form: LegalForm, numbering: Numbering) -> list[PlannedAccount]:
-    headings = {row["code"]: row for row in _rows("headings.csv", legal_form) if row["numbering"] == numbering}
+    headings = {
+        row["code"]: row for row in _rows("headings.csv", legal_form) if row["numbering"] == numbering
+    }
     parents = {code: _parent(code, headings, numbering) for code in headings}
     planned = [
         PlannedAccount(code, row["name"], row["section"], parent=parents[code], is_postable=False)

@@ -1,0 +1,81 @@
+"""A client's chart of accounts as a tree, with what stands on each account."""
+
+import datetime
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from apps.ledger.models import Account, AccountKind
+from apps.ledger.queries.balances import trial_balance
+from apps.profiles.models import Client
+
+ZERO = Decimal(0)
+CREDIT_KINDS = {AccountKind.LIABILITY, AccountKind.EQUITY, AccountKind.INCOME}
+
+
+@dataclass(frozen=True)
+class ChartRow:
+    """
+    An account in its place; ``depth`` is 0 at the top, ``above`` has the codes of those it stands under.
+
+    ``balance`` is in base currency and positive on the side that is usual for the kind. It includes what
+    stands on the accounts below.
+    """
+
+    account: Account
+    depth: int
+    above: tuple[str, ...]
+    balance: Decimal
+
+
+@dataclass(frozen=True)
+class ChartGroup:
+    """The accounts of one kind, each followed by those under it."""
+
+    kind: AccountKind
+    rows: list[ChartRow]
+    total: Decimal
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart; ``homeless`` is the result of earlier years where no account is there to take it."""
+
+    groups: list[ChartGroup]
+    homeless: Decimal
+
+    @property
+    def accounts(self) -> int:
+        return sum(len(group.rows) for group in self.groups)
+
+
+def chart_of_accounts(client: Client, as_at: datetime.date) -> Chart:
+    """Return a client's chart with its balances at the end of a day. Costs the same for any chart."""
+    amounts: dict[int | None, Decimal] = defaultdict(Decimal)
+    for balance in trial_balance(client, as_at):
+        amounts[balance.account.pk if balance.account else None] += balance.amount
+    children: dict[tuple[str, int | None], list[Account]] = defaultdict(list)
+    for account in Account.objects.filter(client=client).order_by("code"):
+        children[account.kind, account.parent_id].append(account)
+    groups = [_group(kind, children, amounts) for kind in AccountKind if children[kind, None]]
+    return Chart(groups, -amounts[None])
+
+
+def _group(
+    kind: AccountKind,
+    children: dict[tuple[str, int | None], list[Account]],
+    amounts: dict[int | None, Decimal],
+) -> ChartGroup:
+    sign = -1 if kind in CREDIT_KINDS else 1
+
+    def below(parent: int | None, above: tuple[str, ...]) -> Iterator[ChartRow]:
+        for account in children[kind, parent]:
+            under = list(below(account.pk, (*above, account.code)))
+            direct = (row for row in under if row.depth == len(above) + 1)
+            balance = sign * amounts[account.pk] + sum((row.balance for row in direct), ZERO)
+            yield ChartRow(account, len(above), above, balance)
+            yield from under
+
+    rows = list(below(None, ()))
+    return ChartGroup(kind, rows, sum((row.balance for row in rows if not row.depth), ZERO))
