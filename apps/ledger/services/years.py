@@ -9,7 +9,7 @@ from simple_history.utils import bulk_create_with_history
 
 from apps.core.history import sign
 from apps.core.models import User
-from apps.ledger.models import FiscalYear, JournalEntry, Period
+from apps.ledger.models import ClosedPeriod, FiscalYear, JournalEntry, Period
 from apps.ledger.services.transactions import refusals_as_sentences, require
 from apps.profiles.models import Client
 
@@ -68,12 +68,18 @@ def remove_fiscal_year(year: FiscalYear, *, by: User) -> None:
     """
     Remove a fiscal year nothing was posted to, the first or the last one, with its periods.
 
-    Raises PermissionDenied, and ValidationError: ``used``, or the name of the guard that refused.
+    Raises PermissionDenied, and ValidationError: ``used``, ``was_closed``, or the name of the guard that
+    refused.
     """
     require(by, "ledger.delete_fiscalyear", year)
     with refusals_as_sentences():
         if JournalEntry.objects.filter(fiscal_year=year).exists():
             raise ValidationError(_("This fiscal year has posted entries."), code="used")
+        if ClosedPeriod.objects.filter(period__fiscal_year=year).exists():
+            raise ValidationError(
+                _("Periods of this fiscal year were closed once, and the record of that stays."),
+                code="was_closed",
+            )
         records: list[Period | FiscalYear] = [*year.periods.all(), year]
         for record in records:
             sign(record, by=by)
