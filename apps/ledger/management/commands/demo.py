@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand
 from django.db import transaction
 
 from apps.core.models import User
+from apps.ledger.demo import make_books
 from apps.profiles.groups import AUDITORS, BACKUPS
 from apps.profiles.models import Client, LegalForm, Numbering, StaffAccess, TaxForm
 from apps.profiles.roles import Role
@@ -32,7 +33,7 @@ STAFF = {  # role at Acorn; each is a viewer of Bluebell, and only the manager s
 
 
 class Command(BaseCommand):
-    help = "Load a small practice to try things with: three clients, one person per role."
+    help = "Load a small practice to try things with: three clients with books, one person per role."
 
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument(
@@ -65,7 +66,9 @@ class Command(BaseCommand):
         StaffAccess.objects.create(user=person, client=cedar, role=Role.MANAGER)
         self._person("auditor", "Anna", "Brandt", passwords).groups.add(Group.objects.get(name=AUDITORS))
         self._person("backups", "Ben", "Moreau", passwords).groups.add(Group.objects.get(name=BACKUPS))
-        self._person("owner", "Olga", "Hart", passwords, is_superuser=True)
+        owner = self._person("owner", "Olga", "Hart", passwords, is_superuser=True)
+        for client in (acorn, bluebell, cedar):
+            make_books(client, by=owner, with_last_year=client == acorn)
 
     def _person(
         self, username: str, first: str, last: str, passwords: dict[str, str], **rights: bool
