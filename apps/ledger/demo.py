@@ -3,6 +3,7 @@
 import datetime
 import random
 from decimal import Decimal
+from typing import Any
 
 from django.utils import timezone
 
@@ -95,11 +96,11 @@ class _Story:
         cents = Decimal(1).scaleb(-decimal_places(self.client.base_currency))
         return Decimal(usual * self.dice.uniform(0.8, 1.2)).quantize(cents)
 
-    def _post(self, day: datetime.date, what: str, lines: list, *, who: str = "", **facts: str) -> None:
+    def _post(self, day: datetime.date, what: str, lines: list, *, who: str = "", **facts: Any) -> None:
         post_entry(self._draft(day, what, lines, who=who, **facts), by=self.by)
 
     def _draft(
-        self, day: datetime.date, what: str, lines: list, *, who: str = "", **facts: str
+        self, day: datetime.date, what: str, lines: list, *, who: str = "", **facts: Any
     ) -> JournalEntry:
         contact = self._contact(who) if who else None
         return draft_entry(
