@@ -7,4 +7,53 @@ PAGES = [
         "account_search",
         "apps.ledger.views.account_search.AccountSearchView",
     ),
+    (
+        "books/<slug:code>/contacts/search/",
+        "contact_search",
+        "apps.ledger.views.account_search.ContactSearchView",
+    ),
+    ("books/<slug:code>/entries/new/", "entry_new", "apps.ledger.views.entry.NewEntryView"),
+    ("books/<slug:code>/entries/<int:pk>/", "entry", "apps.ledger.views.entry.EntryView"),
+    (
+        "books/<slug:code>/entries/<int:pk>/reverse/",
+        "entry_reverse",
+        "apps.ledger.views.entry_dialogs.ReverseView",
+    ),
+    (
+        "books/<slug:code>/entries/<int:pk>/lines/<int:line>/recode/",
+        "entry_recode",
+        "apps.ledger.views.entry_dialogs.RecodeView",
+    ),
+    (
+        "books/<slug:code>/entries/<int:pk>/delete/",
+        "entry_delete",
+        "apps.ledger.views.entry_dialogs.DeleteView",
+    ),
+    (
+        "books/<slug:code>/entries/<int:pk>/notes/",
+        "entry_annotate",
+        "apps.ledger.views.entry_dialogs.AnnotateView",
+    ),
+    (
+        "books/<slug:code>/trial-balance/",
+        "trial_balance",
+        "apps.ledger.views.reports.statements.TrialBalanceView",
+    ),
+    (
+        "books/<slug:code>/profit-and-loss/",
+        "profit_and_loss",
+        "apps.ledger.views.reports.statements.ProfitAndLossView",
+    ),
+    (
+        "books/<slug:code>/balance-sheet/",
+        "balance_sheet",
+        "apps.ledger.views.reports.statements.BalanceSheetView",
+    ),
+    (
+        "books/<slug:code>/general-ledger/",
+        "general_ledger",
+        "apps.ledger.views.reports.ledgers.GeneralLedgerView",
+    ),
+    ("books/<slug:code>/register/", "account_register", "apps.ledger.views.reports.register.RegisterView"),
+    ("books/<slug:code>/journal/", "journal_listing", "apps.ledger.views.reports.ledgers.JournalView"),
 ]

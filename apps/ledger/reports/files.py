@@ -1,0 +1,147 @@
+"""Reports as files: CSV for programs, Excel for people, both written a row at a time."""
+
+import csv
+import datetime
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from tempfile import TemporaryFile
+from typing import IO, Any
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+from openpyxl.styles import Alignment, Font
+from openpyxl.utils import get_column_letter
+
+Value = str | int | Decimal | datetime.date | None
+MOST_EXCEL_ROWS = 200_000
+#: A text that begins with one of these is a formula to a spreadsheet, whoever wrote it.
+BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a file: its title, and whether it holds text, dates, numbers or amounts of money."""
+
+    title: str
+    kind: str = "text"
+    decimals: int = 2
+
+    @property
+    def width(self) -> int:
+        return {"text": 32, "code": 12, "date": 12, "number": 10, "percent": 10, "amount": 16}[self.kind]
+
+    @property
+    def number_format(self) -> str:
+        if self.kind == "date":
+            return "yyyy-mm-dd"
+        places = "." + "0" * self.decimals if self.decimals else ""
+        return f"#,##0{places};[Red]-#,##0{places}" if self.kind == "amount" else "General"
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A report as rows of values, and the facts that belong above them: client, time, basis, when made."""
+
+    title: str
+    facts: Sequence[tuple[str, str]]
+    columns: Sequence[Column]
+    rows: Iterable[Sequence[Value]]
+    bold: set[int] = field(default_factory=set)
+
+
+def csv_lines(sheet: Sheet) -> Iterator[str]:
+    """Yield a line at a time: a header and rows, nothing else, so that any program reads it."""
+    writer = csv.writer(_Echo())
+    yield writer.writerow([column.title for column in sheet.columns])
+    for row in sheet.rows:
+        yield writer.writerow(
+            [_plain(value, column) for value, column in zip(row, sheet.columns, strict=True)]
+        )
+
+
+def write_excel(sheet: Sheet) -> IO[bytes]:
+    """
+    Write an Excel file and return it, open at its beginning: the facts, a header that stays, the rows.
+
+    Raises ValidationError (code ``too_long``) for more rows than a person could read there.
+    """
+    book = Workbook(write_only=True)
+    page = book.create_sheet(_sheet_name(sheet.title))
+    head = [[sheet.title], *sheet.facts, []]
+    page.freeze_panes = f"A{len(head) + 2}"
+    page.print_title_rows = f"{len(head) + 1}:{len(head) + 1}"
+    page.page_setup.orientation = "landscape" if len(sheet.columns) > 6 else "portrait"
+    page.page_setup.fitToHeight = 0
+    page.sheet_properties.pageSetUpPr.fitToPage = True
+    for index, column in enumerate(sheet.columns, start=1):
+        page.column_dimensions[get_column_letter(index)].width = column.width
+    for row in head:
+        page.append([_cell(page, harmless(text), bold=row is head[0]) for text in row])
+    page.append([_heading(page, column) for column in sheet.columns])
+    for number, values in enumerate(sheet.rows):
+        if number == MOST_EXCEL_ROWS:
+            raise ValidationError(
+                _("This has more than %(most)s rows: take the CSV file, or a shorter time.")
+                % {"most": f"{MOST_EXCEL_ROWS:,}"},
+                code="too_long",
+            )
+        page.append(
+            [
+                _cell(page, value, column, bold=number in sheet.bold)
+                for value, column in zip(values, sheet.columns, strict=True)
+            ]
+        )
+    file = TemporaryFile()  # noqa: SIM115  (the response closes it)
+    book.save(file)
+    file.seek(0)
+    return file
+
+
+def harmless(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula; all others are returned as they are."""
+    return f"'{text}" if text.startswith(BEGINS_A_FORMULA) else text
+
+
+def _plain(value: Value, column: Column) -> str:
+    match value:
+        case None:
+            return ""
+        case Decimal():
+            return f"{value + 0:.{column.decimals}f}"  # no -0.00
+        case datetime.date():
+            return value.isoformat()
+        case int():
+            return str(value)
+    return harmless(value)
+
+
+def _cell(page: Any, value: Value, column: Column | None = None, *, bold: bool = False) -> Any:
+    if isinstance(value, str):
+        value = ILLEGAL_CHARACTERS_RE.sub("", harmless(value))
+    cell = WriteOnlyCell(page, value)
+    if column and not isinstance(value, str):
+        cell.number_format = column.number_format
+    if bold:
+        cell.font = Font(bold=True)
+    return cell
+
+
+def _heading(page: Any, column: Column) -> Any:
+    cell = _cell(page, column.title, bold=True)
+    cell.alignment = Alignment(horizontal="right" if column.kind == "amount" else "left", wrap_text=True)
+    return cell
+
+
+def _sheet_name(title: str) -> str:
+    return "".join(" " if letter in r"[]:*?/\'" else letter for letter in title)[:31]
+
+
+class _Echo:
+    """What csv writes to: it hands each line back instead of keeping it."""
+
+    def write(self, line: str) -> str:
+        return line

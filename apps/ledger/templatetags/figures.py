@@ -1,0 +1,59 @@
+"""Money on screens: thousands apart, two decimals or what the currency has, minus with its sign."""
+
+from decimal import Decimal
+
+from django import template
+from django.urls import NoReverseMatch, reverse
+from django.utils.formats import number_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+register = template.Library()
+
+
+@register.filter
+def money(value: Decimal | None, decimals: int = 2) -> SafeString | str:
+    """Write an amount; what is negative has a sign and a class, what is nothing is left empty."""
+    if value is None:
+        return ""
+    text = number_format(value + 0, decimals, force_grouping=True)  # no -0.00
+    return format_html('<span class="lf-negative">{}</span>', text) if value < 0 else text
+
+
+@register.filter
+def side(value: Decimal, decimals: int = 2) -> SafeString:
+    """Write a balance, debit positive, with the side it stands on."""
+    text = number_format(abs(value), decimals, force_grouping=True)
+    name = "" if not value else _("Dr") if value > 0 else _("Cr")
+    return format_html('{} <span class="lf-side">{}</span>', text, name)
+
+
+@register.filter
+def nonzero(value: Decimal, decimals: int = 2) -> SafeString | str:
+    """Write an amount of a column that is empty where there is nothing: debit, credit."""
+    return money(value, decimals) if value else ""
+
+
+@register.filter
+def per_cent(value: Decimal | None) -> SafeString | str:
+    """Write a change in per cent with one decimal."""
+    if value is None:
+        return "–"
+    text = f"{number_format(value, 1, force_grouping=True)} %"
+    return format_html('<span class="lf-negative">{}</span>', text) if value < 0 else text
+
+
+@register.simple_tag
+def entry_url(entry_id: int) -> str:
+    """Return the address of an entry's own page."""
+    try:
+        return reverse("admin:ledger_journalentry_change", args=[entry_id])
+    except NoReverseMatch:
+        return "#"
+
+
+@register.filter
+def size(value: Decimal, decimals: int = 2) -> str:
+    """Write an amount without its sign, for a column that is one side."""
+    return number_format(abs(value), decimals, force_grouping=True)

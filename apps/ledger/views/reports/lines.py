@@ -1,0 +1,59 @@
+"""What reports that show lines share: numbered pages, and a line as a file has it."""
+
+from django.utils.translation import gettext as _
+
+from apps.ledger.queries.register import RegisterLine
+from apps.ledger.reports.files import Column, Value
+from apps.ledger.views.reports.base import ReportView
+
+PAGE = 100
+LONGEST_ID = 18  # digits of a bigint
+
+
+class PagedView(ReportView):
+    """A report in numbered pages."""
+
+    @property
+    def page(self) -> int:
+        page = self.request.GET.get("page", "")
+        return int(page) if page.isascii() and page.isdecimal() and len(page) < 10 else 1
+
+    @property
+    def place(self) -> dict[str, str]:
+        return {"page": str(self.page)} if self.page > 1 else {}
+
+    def ways_on(self, page: int, pages: int) -> dict[str, str]:
+        """Return the addresses of the pages around one."""
+        ways = {"first": 1, "previous": page - 1, "following": page + 1, "last": pages}
+        return {
+            name: self.address(page=str(to)) for name, to in ways.items() if 1 <= to <= pages and to != page
+        }
+
+
+def line_columns() -> list[Column]:
+    return [
+        Column(_("Date"), "date"),
+        Column(_("Entry"), "number"),
+        Column(_("Kind"), "code"),
+        Column(_("Text")),
+        Column(_("Memo")),
+        Column(_("Contact")),
+        Column(_("Document no."), "code"),
+    ]
+
+
+def line_values(one: RegisterLine) -> list[Value]:
+    line, entry = one.line, one.line.entry
+    return [
+        line.date,
+        entry.number,
+        str(entry.get_kind_display()),
+        entry.description,
+        line.memo,
+        line.contact.name if line.contact else "",
+        entry.document_number,
+    ]
+
+
+def opening_values() -> list[Value]:
+    return [None, None, "", _("Opening balance"), "", "", ""]
