@@ -92,6 +92,30 @@ UNFOLD: dict[str, Any] = {
                 "collapsible": True,
                 "items": [
                     _item(
+                        _("Accounts"),
+                        "account_tree",
+                        "admin:ledger_account_changelist",
+                        _may("ledger.view_account"),
+                    ),
+                    _item(
+                        _("Contacts"),
+                        "contacts",
+                        "admin:ledger_contact_changelist",
+                        _may("ledger.view_contact"),
+                    ),
+                    _item(
+                        _("Classes"),
+                        "sell",
+                        "admin:ledger_costcentre_changelist",
+                        _may("ledger.view_costcentre"),
+                    ),
+                    _item(
+                        _("Tax codes"),
+                        "percent",
+                        "admin:ledger_taxcode_changelist",
+                        _may("ledger.view_taxcode"),
+                    ),
+                    _item(
                         _("Access rights"),
                         "key",
                         "admin:profiles_staffaccess_changelist",

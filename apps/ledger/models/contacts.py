@@ -57,8 +57,11 @@ class Contact(models.Model):
 
     @property
     def masked_tax_id(self) -> str:
-        """The tax id with all but its last three characters hidden."""
-        return "•" * max(len(self.tax_id) - 3, 3) + self.tax_id[-3:] if self.tax_id else ""
+        """The tax id with all but its last three characters hidden; a short one is hidden whole."""
+        if not self.tax_id:
+            return ""
+        shown = self.tax_id[-3:] if len(self.tax_id) >= 7 else ""
+        return "•" * (max(len(self.tax_id), 6) - len(shown)) + shown
 
 
 class TaxIdEvent(models.TextChoices):

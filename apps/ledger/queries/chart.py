@@ -2,7 +2,6 @@
 
 import datetime
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -17,7 +16,7 @@ CREDIT_KINDS = {AccountKind.LIABILITY, AccountKind.EQUITY, AccountKind.INCOME}
 @dataclass(frozen=True)
 class ChartRow:
     """
-    An account in its place; ``depth`` is 0 at the top, ``above`` has the codes of those it stands under.
+    An account in its place; ``depth`` is 0 at the top.
 
     ``balance`` is in base currency and positive on the side that is usual for the kind. It includes what
     stands on the accounts below.
@@ -25,7 +24,6 @@ class ChartRow:
 
     account: Account
     depth: int
-    above: tuple[str, ...]
     balance: Decimal
 
 
@@ -67,15 +65,16 @@ def _group(
     children: dict[tuple[str, int | None], list[Account]],
     amounts: dict[int | None, Decimal],
 ) -> ChartGroup:
+    in_order: list[tuple[int, Account]] = []
+    waiting = [(0, account) for account in reversed(children[kind, None])]
+    while waiting:
+        depth, account = waiting.pop()
+        in_order.append((depth, account))
+        waiting += [(depth + 1, child) for child in reversed(children[kind, account.pk])]
+    sums = {account.pk: amounts[account.pk] for _depth, account in in_order}
+    for depth, account in reversed(in_order):  # what stands below is summed before it is added above
+        if depth:
+            sums[account.parent_id] += sums[account.pk]
     sign = -1 if kind in CREDIT_KINDS else 1
-
-    def below(parent: int | None, above: tuple[str, ...]) -> Iterator[ChartRow]:
-        for account in children[kind, parent]:
-            under = list(below(account.pk, (*above, account.code)))
-            direct = (row for row in under if row.depth == len(above) + 1)
-            balance = sign * amounts[account.pk] + sum((row.balance for row in direct), ZERO)
-            yield ChartRow(account, len(above), above, balance)
-            yield from under
-
-    rows = list(below(None, ()))
+    rows = [ChartRow(account, depth, sign * sums[account.pk]) for depth, account in in_order]
     return ChartGroup(kind, rows, sum((row.balance for row in rows if not row.depth), ZERO))

@@ -1,0 +1,5 @@
+from apps.ledger.admin.accounts import AccountAdmin
+from apps.ledger.admin.contacts import ContactAdmin, CostCentreAdmin, TaxIdAccessAdmin
+from apps.ledger.admin.tax import TaxCodeAdmin
+
+__all__ = ["AccountAdmin", "ContactAdmin", "CostCentreAdmin", "TaxCodeAdmin", "TaxIdAccessAdmin"]
