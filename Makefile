@@ -4,16 +4,19 @@ PORT ?= 9000
 VENV ?= .venv
 PYTHON ?=
 ARGS ?=
+EXAMPLES ?= 300
 
 python = $(VENV)/bin/python
 compile = $(python) -m piptools compile --quiet --strip-extras --no-emit-find-links --no-emit-index-url \
 	--no-emit-trusted-host $(ARGS)
 
-.PHONY: help environment run test bench stop reset lint types requirements
+.PHONY: help environment run test fuzz guards bench stop reset lint types requirements
 
 help:
 	@echo 'make run           serve http://127.0.0.1:9000 with a demo; PORT= takes another port'
 	@echo 'make test          run all tests; ARGS= goes to pytest'
+	@echo 'make fuzz          play random histories of books for minutes; EXAMPLES= says how many'
+	@echo 'make guards        write docs/guards.md anew: what the books refuse, on which path'
 	@echo 'make bench         time the goals of speed on a million lines and more (about 15 minutes)'
 	@echo 'make stop          end the embedded database, and the `make run` that uses it'
 	@echo 'make reset         delete the embedded database, after a typed yes'
@@ -31,6 +34,12 @@ run: environment
 test: environment
 	@VENV='$(VENV)' sh tests/browser.sh
 	@exec $(python) -m pytest $(ARGS)
+
+fuzz: environment
+	@HYPOTHESIS_PROFILE=long FUZZ_EXAMPLES='$(EXAMPLES)' exec $(python) -m pytest tests/ledger/test_histories_property.py -s $(ARGS)
+
+guards: environment
+	@WRITE_GUARDS=1 exec $(python) -m pytest tests/ledger/test_guards.py $(ARGS)
 
 bench: environment
 	@exec $(python) -m tests.bench $(ARGS)

@@ -53,9 +53,11 @@ def explain(constraint: str, sentence: Text) -> None:
 
 
 def explain_model(model: type[models.Model]) -> None:
-    """Give the named constraints of a model the messages they carry."""
+    """Give the named constraints of a model the messages they carry; a key without one reads like any key."""
     for constraint in model._meta.constraints:
-        explain(constraint.name, constraint.get_violation_error_message())  # type: ignore[arg-type]
+        has_own = constraint.violation_error_message != constraint.default_violation_error_message
+        if has_own or not isinstance(constraint, models.UniqueConstraint):
+            explain(constraint.name, constraint.get_violation_error_message())  # type: ignore[arg-type]
 
 
 def constraint_of(error: DatabaseError) -> str:

@@ -83,6 +83,15 @@ SENTENCES = {
         "rate. A foreign currency is never the client's own."
     ),
     "ledger_line_decimals": _("An amount has more decimals than its currency."),
+    **dict.fromkeys(  # so PostgreSQL calls the checks of columns that Django gives no name
+        [
+            "ledger_attachment_size_check",
+            "ledger_journalentry_number_check",
+            "ledger_journalentry_position_check",
+            "ledger_journalline_line_number_check",
+        ],
+        _("Numbers and sizes count from zero up."),
+    ),
     "ledger_line_number_unique": _("Two lines of this entry have the same number."),
     "ledger_accounttotal_derived": _("Totals are kept by the database alone."),
 }
