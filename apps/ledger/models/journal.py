@@ -144,6 +144,12 @@ class JournalEntry(models.Model):
                 fields=["client", "date"], condition=Q(review="question"), name="ledger_entry_questions"
             ),
             models.Index(fields=["client", "document_number"], name="ledger_entry_by_document"),
+            models.Index(
+                fields=["client", "posted_at"],
+                include=["date", "kind"],
+                condition=Q(status="posted"),
+                name="ledger_entry_by_posting",
+            ),
         ]
         constraints = [
             target_key("ledger_entry_key"),

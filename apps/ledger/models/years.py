@@ -84,6 +84,13 @@ class Period(models.Model):
             ("close_period", "Can soft-close periods"),
             ("lock_period", "Can lock and reopen periods"),
         ]
+        indexes = [
+            models.Index(
+                fields=["client", "end"],
+                condition=Q(state="open", is_adjusting=False),
+                name="ledger_period_open",
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["client", "start"],
@@ -145,6 +152,7 @@ class ClosedPeriod(models.Model):
         verbose_name = _("closed period")
         verbose_name_plural = _("closed periods")
         ordering = ["-closed_at", "-pk"]
+        indexes = [models.Index(fields=["client", "closed_at"], name="ledger_closedperiod_by_time")]
         constraints = [SameClient(field="period", name="ledger_closedperiod_period_same_client")]
 
     def __str__(self) -> str:
