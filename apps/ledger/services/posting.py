@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from apps.core.models import User
 from apps.ledger.models import EntryStatus, JournalEntry, Period
-from apps.ledger.services.transactions import because, refusals_as_sentences, require
+from apps.ledger.services.transactions import because, lock_entries, refusals_as_sentences, require
 from apps.profiles.codes import decimal_places
 
 POST = """
@@ -129,10 +129,14 @@ def post_entries(
     Post many drafts, oldest first; each is posted or refused for itself, and the result says why.
 
     Each is a transaction of its own, so what was posted before an interruption stays posted and a
-    second run goes on from there.
+    second run goes on from there. Inside another transaction all drafts are locked first, in order:
+    two that post many at once then wait for each other once, and never in a circle.
     """
     result = BulkPosting()
-    for done, entry in enumerate(sorted(entries, key=lambda one: (one.date, one.pk)), start=1):
+    entries = sorted(entries, key=lambda one: (one.date, one.pk))
+    if transaction.get_connection().in_atomic_block:
+        lock_entries(entry.pk for entry in entries)
+    for done, entry in enumerate(entries, start=1):
         try:
             with transaction.atomic():
                 result.posted.append(post_entry(entry, by=by, reason=reason))

@@ -1,6 +1,6 @@
 """What every write to the books shares: the right to do it, the lock, the reason, refusals as sentences."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import connection, transaction
 
 from apps.core import guards
+from apps.ledger.models import JournalEntry
 from apps.profiles.models import Client
 
 
@@ -27,9 +28,18 @@ def lock_client(client_id: int) -> Client:
     return Client.objects.select_for_update(no_key=True).get(pk=client_id)
 
 
+def lock_entries(ids: Iterable[int]) -> None:
+    """Lock entries in the order of their ids, before the client is locked, until the transaction ends."""
+    entries = JournalEntry.objects.select_for_update(no_key=True).filter(pk__in=list(ids))
+    list(entries.order_by("pk").values_list("pk"))
+
+
 @contextmanager
 def because(reason: str) -> Iterator[None]:
     """Tell the guards why something out of the ordinary is done, for the statements inside."""
+    if not reason:
+        yield
+        return
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('ledgerflow.reason', true)")
         before = cursor.fetchone()[0] or ""
