@@ -161,8 +161,10 @@ STATIC_URL = "static/"
 STATIC_ROOT = env.path("STATIC_ROOT", default=str(BASE_DIR / "var" / "static"))()
 MEDIA_ROOT = env.path("MEDIA_ROOT", default=str(BASE_DIR / "media"))()
 BACKUP_DIR = env.path("BACKUP_DIR", default=str(BASE_DIR / "backups"))()
+ATTACHMENT_MB = env.number("ATTACHMENT_MB", default=20, most=200)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "attachments": {"BACKEND": "apps.ledger.storage.WriteOnceStorage"},
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
         if PRODUCTION

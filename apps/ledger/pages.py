@@ -5,6 +5,9 @@ PAGES = [
     ("books/<slug:code>/chart/", "chart", "apps.ledger.views.chart.ChartView"),
     ("books/<slug:code>/chart/start/", "chart_start", "apps.ledger.views.chart.StartChartView"),
     ("books/<slug:code>/chart/import/", "chart_import", "apps.ledger.views.chart.ImportChartView"),
+    ("books/<slug:code>/entries/<int:pk>/papers/", "attach", "apps.ledger.views.attachments.AttachView"),
+    ("books/<slug:code>/papers/<int:pk>/", "attachment", "apps.ledger.views.attachments.AttachmentView"),
+    ("books/<slug:code>/papers/<int:pk>/remove/", "detach", "apps.ledger.views.attachments.DetachView"),
     (
         "books/<slug:code>/accounts/search/",
         "account_search",

@@ -64,7 +64,7 @@ class AccountForm(forms.ModelForm):
 
 @admin.register(Account)
 class AccountAdmin(OfClientAdmin):
-    list_display = ["code", "name", "client", "kind", "section", "role_shown", "currency", "state"]
+    list_display = ["code", "name", "client", "kind", "section", "role_shown", "state"]
     list_display_links = ["code", "name"]
     list_select_related = ["client"]
     list_filter = [

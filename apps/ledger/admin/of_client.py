@@ -23,7 +23,7 @@ from apps.profiles.models import Client
 
 class ChooseClientForm(forms.Form):
     client = forms.ModelChoiceField(
-        label=_("client"), queryset=Client.objects.none(), widget=UnfoldAdminSelect2Widget
+        label=_("Client"), queryset=Client.objects.none(), widget=UnfoldAdminSelect2Widget
     )
 
 

@@ -5,11 +5,20 @@ from collections import defaultdict
 from dataclasses import dataclass
 from decimal import Decimal
 
+from django.utils.translation import gettext_lazy as _
+
 from apps.ledger.models import Account, AccountKind
 from apps.ledger.queries.balances import trial_balance
 from apps.profiles.models import Client
 
 ZERO = Decimal(0)
+TITLES = {
+    AccountKind.ASSET: _("Assets"),
+    AccountKind.LIABILITY: _("Liabilities"),
+    AccountKind.EQUITY: _("Equity"),
+    AccountKind.INCOME: _("Income"),
+    AccountKind.EXPENSE: _("Expenses"),
+}
 CREDIT_KINDS = {AccountKind.LIABILITY, AccountKind.EQUITY, AccountKind.INCOME}
 
 
@@ -34,6 +43,15 @@ class ChartGroup:
     kind: AccountKind
     rows: list[ChartRow]
     total: Decimal
+
+    @property
+    def title(self) -> str:
+        return str(TITLES[self.kind])
+
+    @property
+    def is_headed(self) -> bool:
+        """Whether one heading of the chart's own stands over all of them."""
+        return sum(not row.depth for row in self.rows) == 1 < len(self.rows)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from apps.profiles.codes import decimal_places
 from apps.profiles.models import Client, LegalForm, Numbering
 
 MOST_SHOWN = 100  # rows of a preview
+EXAMPLE = "code,name,kind,section,parent,postable\n1000,Assets,asset,,,no\n1010,Checking,asset,bank,1000,yes"
 
 
 class ChartView(BooksView):
@@ -112,7 +113,9 @@ class ImportChartForm(forms.Form):
         label=_("The chart"),
         required=False,
         strip=False,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 10, "spellcheck": "false", "autocomplete": "off"}),
+        widget=UnfoldAdminTextareaWidget(
+            attrs={"rows": 10, "spellcheck": "false", "autocomplete": "off", "placeholder": EXAMPLE}
+        ),
     )
     file = forms.FileField(
         label=_("or a CSV file"),
