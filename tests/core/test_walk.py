@@ -1,5 +1,7 @@
 """Every registered admin: its pages open for whom they should, and show nobody another client's rows."""
 
+from itertools import count
+
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Group
@@ -7,10 +9,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from apps.ledger.models import Contact, CostCentre, TaxCode, TaxIdAccess, TaxRate
 from apps.profiles.groups import AUDITORS, BACKUPS
 from apps.profiles.roles import Role
 from tests.factories import (
     give_access,
+    make_account,
     make_client,
     make_job,
     make_sign_in,
@@ -45,6 +49,39 @@ OPENS = {
         "backups": NOTHING,
         "owner": EVERYTHING,
     },
+    "ledger.account": {
+        "viewer": READING,
+        "preparer": {"list", "add", "change", "history"},
+        "reviewer": EVERYTHING,
+        "manager": EVERYTHING,
+        "auditor": READING,
+        "owner": EVERYTHING,
+    },
+    "ledger.contact": {
+        "viewer": READING,
+        "preparer": EVERYTHING,
+        "reviewer": EVERYTHING,
+        "manager": EVERYTHING,
+        "auditor": READING,
+        "owner": EVERYTHING,
+    },
+    "ledger.costcentre": {
+        "viewer": READING,
+        "preparer": EVERYTHING,
+        "reviewer": EVERYTHING,
+        "manager": EVERYTHING,
+        "auditor": READING,
+        "owner": EVERYTHING,
+    },
+    "ledger.taxcode": {
+        "viewer": READING,
+        "preparer": READING,
+        "reviewer": EVERYTHING,
+        "manager": EVERYTHING,
+        "auditor": READING,
+        "owner": EVERYTHING,
+    },
+    "ledger.taxidaccess": {"reviewer": READING, "manager": READING, "auditor": READING, "owner": READING},
     "core.user": {"auditor": READING, "owner": {"list", "add", "change", "history"}},
     "auth.group": {"auditor": READING, "owner": EVERYTHING},
     "core.signin": {"auditor": READING, "owner": READING},
@@ -56,7 +93,8 @@ OPENS = {
 }
 PEOPLE = ["viewer", "preparer", "reviewer", "manager", "auditor", "backups", "owner"]
 LABELS = sorted(model._meta.label_lower for model in admin.site._registry)
-CLIENT_LABELS = ["profiles.client", "profiles.staffaccess", "core.job"]
+CLIENT_LABELS = [label for label in LABELS if label.split(".")[0] in ("profiles", "ledger")] + ["core.job"]
+numbers = count(1000)
 
 
 @pytest.fixture
@@ -85,6 +123,20 @@ def make_row(label, client, user):
             return client
         case "profiles.staffaccess":
             return give_access(make_user(), client)
+        case "ledger.account":
+            return make_account(client, str(next(numbers)), name=f"Rent of {client.name}")
+        case "ledger.contact":
+            name = f"Landlord {next(numbers)} of {client.name}"
+            return Contact.objects.create(client=client, name=name, tax_id="12-3456789")
+        case "ledger.costcentre":
+            return CostCentre.objects.create(client=client, name=f"Branch {next(numbers)} of {client.name}")
+        case "ledger.taxcode":
+            code = TaxCode.objects.create(client=client, code=str(next(numbers)), direction="sales")
+            TaxRate.objects.create(client=client, tax_code=code, valid_from="2026-01-01", rate=20)
+            return code
+        case "ledger.taxidaccess":
+            facts = {"contact_id": 1, "contact_name": f"Landlord of {client.name}", "what": "revealed"}
+            return TaxIdAccess.objects.create(client=client, by=user, **facts)
         case "core.user":
             return make_user()
         case "auth.group":

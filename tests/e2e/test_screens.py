@@ -21,16 +21,17 @@ from tests.factories import PASSWORD, make_client, make_staff, make_user
 pytestmark = pytest.mark.django_db(transaction=True)
 
 SIDEBAR = {
-    "viewer": ["Today", "Clients", "Jobs", "Access rights"],
-    "preparer": ["Today", "Clients", "Jobs", "Access rights"],
-    "reviewer": ["Today", "Clients", "Jobs", "Access rights"],
-    "manager": ["Today", "Clients", "Jobs", "Access rights"],
+    **dict.fromkeys(
+        ["viewer", "preparer", "reviewer", "manager"],
+        ["Today", "Clients", "Jobs", "Accounts", "Contacts", "Classes", "Tax codes", "Access rights"],
+    ),
     "auditor": [
-        "Today", "Clients", "Jobs", "Access rights", "People", "Groups", "Sign-ins", "Wrong passwords",
+        "Today", "Clients", "Jobs",
+        "Accounts", "Contacts", "Classes", "Tax codes", "Access rights", "People", "Groups", "Sign-ins", "Wrong passwords",
     ],
     "backups": ["Today", "Jobs", "Back up now"],
     "owner": [
-        "Today", "Clients", "Jobs",
+        "Today", "Clients", "Jobs", "Accounts", "Contacts", "Classes", "Tax codes",
         "Access rights", "People", "Groups", "Sign-ins", "Wrong passwords", "Back up now",
     ],
 }  # fmt: skip
