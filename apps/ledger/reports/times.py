@@ -46,7 +46,10 @@ def offered(today: datetime.date, years: Sequence[FiscalYear]) -> list[Span]:
             for year in reversed([year for year in years if year.start <= today][-YEARS_OFFERED:])
         ),
     ]
-    return list({span.days: span for span in reversed(spans)}.values())[::-1]
+    first_names: dict[tuple[datetime.date, datetime.date], Span] = {}
+    for span in spans:
+        first_names.setdefault(span.days, span)
+    return list(first_names.values())
 
 
 def usual(today: datetime.date, years: Sequence[FiscalYear]) -> Span:

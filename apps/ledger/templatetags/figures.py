@@ -18,7 +18,9 @@ def money(value: Decimal | None, decimals: int = 2) -> SafeString | str:
     if value is None:
         return ""
     text = number_format(value + 0, decimals, force_grouping=True)  # no -0.00
-    return format_html('<span class="lf-negative">{}</span>', text) if value < 0 else text
+    if value > 0:
+        return text
+    return format_html('<span class="{}">{}</span>', "lf-negative" if value < 0 else "lf-zero", text)
 
 
 @register.filter

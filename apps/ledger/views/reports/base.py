@@ -56,6 +56,11 @@ class ReportView(BooksView):
     def title(self) -> str:
         return str(dict(REPORTS)[self.name])
 
+    @property
+    def heading(self) -> str:
+        """What stands above the report, where that is more than its title."""
+        return ""
+
     @cached_property
     def options(self) -> Any:
         return self.options_class(self.request.GET, client=self.client)
@@ -81,7 +86,7 @@ class ReportView(BooksView):
         made = timezone.localtime()
         return [
             (_("Client"), str(self.client)),
-            (_("Time"), self.covers),
+            (_("Dates"), self.covers),
             (_("Basis"), ", ".join([_("Accrual"), *self.options.described()])),
             (_("Currency"), self.client.base_currency),
             (_("Made"), f"{formats.date_format(made, 'j M Y H:i')} {made:%Z}"),
@@ -151,6 +156,7 @@ class ReportView(BooksView):
         days = {"start": start, "end": end, "day": end}
         return super().get_context_data(
             options=self.options,
+            heading=self.heading,
             offered=[(name, self.address(**set_)) for name, set_ in self.options.offered()],
             reports=[
                 (title, f"{book_url(self.client, name)}?{urlencode(days)}", name == self.name)
@@ -168,7 +174,8 @@ class ReportView(BooksView):
 
     def _file(self, wanted: str) -> HttpResponseBase:
         sheet = self.sheet()
-        name = f"{self.client.code}-{slugify(self.title)}-{slugify(self.covers)}.{wanted}"
+        words = " ".join([self.title, self.heading, self.covers])
+        name = f"{self.client.code}-{slugify(words)}.{wanted}"
         if wanted == "xlsx":
             return FileResponse(write_excel(sheet), content_type=EXCEL, as_attachment=True, filename=name)
         response: HttpResponse = StreamingHttpResponse(

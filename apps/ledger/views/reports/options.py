@@ -58,7 +58,7 @@ class Options(forms.Form):
         self.client = client
         self.today = timezone.localdate()
         chosen = {name: given[name] for name in self.base_fields if given.get(name)}
-        super().__init__({**self.usual, **chosen}, auto_id="option_%s", **options)
+        super().__init__({**self.usual, **chosen}, auto_id="option_%s", label_suffix="", **options)
         self.chosen = {name: str(value) for name, value in chosen.items()}
         self.full_clean()
 

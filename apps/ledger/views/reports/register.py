@@ -43,7 +43,7 @@ class RecodeForm(forms.Form):
     reason = forms.CharField(label=_lazy("Reason"), required=False, max_length=500)
 
     def __init__(self, *args: Any, client: Any, **options: Any) -> None:
-        super().__init__(*args, auto_id="recode_%s", **options)
+        super().__init__(*args, auto_id="recode_%s", label_suffix="", **options)
         self.fields = {"account": AccountField(client=client, label=_("To account")), **self.fields}
 
 
@@ -63,8 +63,8 @@ class RegisterView(PagedView):
         return self.options.account_shown
 
     @property
-    def covers(self) -> str:
-        return f"{self.account}, {super().covers}" if self.account else super().covers
+    def heading(self) -> str:
+        return str(self.account) if self.account else ""
 
     @cached_property
     def lines(self) -> AccountLines:
@@ -135,7 +135,8 @@ class RegisterView(PagedView):
                 (_("Balance in %(currency)s (debit +)") % {"currency": foreign}, places),
             ]
         columns = [*line_columns(), *(Column(title, "amount", places) for title, places in amounts)]
-        return Sheet(self.title, self.facts, columns, self._values() if self.account else [])
+        title = f"{self.title} {self.heading}".strip()
+        return Sheet(title, self.facts, columns, self._values() if self.account else [])
 
     @property
     def _currency(self) -> str:
