@@ -81,7 +81,7 @@ OPENS = {
         "auditor": READING,
         "owner": EVERYTHING,
     },
-    "ledger.taxidaccess": {"reviewer": READING, "manager": READING, "auditor": READING, "owner": READING},
+    "ledger.taxidaccess": dict.fromkeys(["reviewer", "manager", "auditor", "owner"], {"list", "view"}),
     "core.user": {"auditor": READING, "owner": {"list", "add", "change", "history"}},
     "auth.group": {"auditor": READING, "owner": EVERYTHING},
     "core.signin": {"auditor": READING, "owner": READING},

@@ -3,7 +3,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
-from django.db.models import Model
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
@@ -174,8 +174,10 @@ class TaxIdAccessAdmin(ReadOnlyAdminMixin, ScopedAdminMixin, ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("client", "by")
 
-    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return self._may("view", request, obj)
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        raise PermissionDenied  # what is written down never changes
 
     @display(description=_("what"), ordering="what", label={"revealed": "warning", "changed": "info"})
     def what_label(self, access: TaxIdAccess) -> tuple[str, str]:

@@ -70,9 +70,17 @@ class TaxCodeAdmin(OfClientAdmin):
     def why_kept(self, obj: TaxCode) -> Any:
         if obj.lines.exists():
             return _("This tax code is used by entries. Make it inactive instead.")
-        if obj.rates.exists():
-            return _("This tax code has rates. Remove them first, or make it inactive.")
         return ""
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """A code that nothing uses takes its rates along."""
+        deleted, counts, permissions, _protected = super().get_deleted_objects(objs, request)
+        return deleted, counts, permissions, []
+
+    def delete_model(self, request: HttpRequest, obj: TaxCode) -> None:
+        for rate in obj.rates.all():
+            rate.delete()
+        super().delete_model(request, obj)
 
     @display(description=_("rate today"), ordering="current_rate", formatting="price")
     def rate_now(self, tax_code: TaxCode) -> str:
