@@ -84,6 +84,12 @@ UNFOLD: dict[str, Any] = {
                         "admin:profiles_client_changelist",
                         _may("profiles.view_client"),
                     ),
+                    _item(
+                        _("Journal"),
+                        "receipt_long",
+                        "admin:ledger_journalentry_changelist",
+                        _may("ledger.view_journalentry"),
+                    ),
                     _item(_("Jobs"), "pending_actions", "admin:core_job_changelist"),
                 ],
             },

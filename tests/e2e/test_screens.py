@@ -23,15 +23,15 @@ pytestmark = pytest.mark.django_db(transaction=True)
 SIDEBAR = {
     **dict.fromkeys(
         ["viewer", "preparer", "reviewer", "manager"],
-        ["Today", "Clients", "Jobs", "Accounts", "Contacts", "Classes", "Tax codes", "Access rights"],
+        ["Today", "Clients", "Journal", "Jobs", "Accounts", "Contacts", "Classes", "Tax codes", "Access rights"],
     ),
     "auditor": [
-        "Today", "Clients", "Jobs",
+        "Today", "Clients", "Journal", "Jobs",
         "Accounts", "Contacts", "Classes", "Tax codes", "Access rights", "People", "Groups", "Sign-ins", "Wrong passwords",
     ],
     "backups": ["Today", "Jobs", "Back up now"],
     "owner": [
-        "Today", "Clients", "Jobs", "Accounts", "Contacts", "Classes", "Tax codes",
+        "Today", "Clients", "Journal", "Jobs", "Accounts", "Contacts", "Classes", "Tax codes",
         "Access rights", "People", "Groups", "Sign-ins", "Wrong passwords", "Back up now",
     ],
 }  # fmt: skip

@@ -1,5 +1,13 @@
 from apps.ledger.admin.accounts import AccountAdmin
 from apps.ledger.admin.contacts import ContactAdmin, CostCentreAdmin, TaxIdAccessAdmin
+from apps.ledger.admin.journal import JournalEntryAdmin
 from apps.ledger.admin.tax import TaxCodeAdmin
 
-__all__ = ["AccountAdmin", "ContactAdmin", "CostCentreAdmin", "TaxCodeAdmin", "TaxIdAccessAdmin"]
+__all__ = [
+    "AccountAdmin",
+    "ContactAdmin",
+    "CostCentreAdmin",
+    "JournalEntryAdmin",
+    "TaxCodeAdmin",
+    "TaxIdAccessAdmin",
+]

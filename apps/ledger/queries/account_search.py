@@ -1,14 +1,14 @@
-"""Finding an account of a client by a few characters."""
+"""Finding an account or a contact of a client by a few characters."""
 
 import re
 
 from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 from django.db.models.functions import Concat
 
-from apps.ledger.models import Account
+from apps.ledger.models import Account, Contact
 from apps.profiles.models import Client
 
-MOST_ACCOUNTS = 20
+MOST_FOUND = 20
 LONGEST_TERM = 100
 
 
@@ -48,6 +48,23 @@ def meant_account(client: Client, text: str) -> Account | None:
     if exact := labelled.filter(Q(code__iexact=text) | Q(label__iexact=text)).order_by("pk").first():
         return exact
     found = list(find_accounts(client, text)[:2]) if text else []
+    return found[0] if len(found) == 1 else None
+
+
+def find_contacts(client: Client, term: str) -> QuerySet[Contact]:
+    """Return the active contacts of a client with words that begin like the typed ones, by name."""
+    contacts = Contact.objects.filter(client=client, is_active=True)
+    for word in term[:LONGEST_TERM].split():
+        contacts = contacts.filter(name__iregex=_begins_a_word(word))
+    return contacts.order_by("name")
+
+
+def meant_contact(client: Client, text: str) -> Contact | None:
+    """Return the one contact that typed text means: its name, or the beginnings of its words."""
+    text = " ".join(text[: LONGEST_TERM * 3].split())
+    if exact := Contact.objects.filter(client=client, name__iexact=text).first():
+        return exact
+    found = list(find_contacts(client, text)[:2]) if text else []
     return found[0] if len(found) == 1 else None
 
 

@@ -15,6 +15,7 @@ from apps.profiles.models import Client
 #: The tabs of a client's books: (name of the page, title, permission).
 TABS = [
     ("books", _("Overview"), "ledger.view_journalentry"),
+    ("entry_new", _("New entry"), "ledger.add_journalentry"),
     ("chart", _("Accounts"), "ledger.view_account"),
     ("trial_balance", _("Reports"), "ledger.view_journalentry"),
 ]

@@ -141,6 +141,8 @@
         this.close();
       } else if (event.key === "Enter" && (isOpen || this.waiting)) {
         this.settle();
+        event.preventDefault(); // the form is not sent; it may go on to the next field
+        return;
       } else if (event.key === "Tab") {
         this.settle();
         return; // and the focus moves on
