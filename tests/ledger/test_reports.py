@@ -18,7 +18,8 @@ from tests.ledger.scenarios import Story
 pytestmark = pytest.mark.django_db
 
 REPORTS = [
-    "trial_balance", "profit_and_loss", "balance_sheet", "general_ledger", "account_register", "journal_listing"
+    "trial_balance", "profit_and_loss", "balance_sheet",
+    "general_ledger", "account_register", "journal_listing",
 ]  # fmt: skip
 
 
@@ -190,7 +191,8 @@ def test_a_sole_traders_equity_as_before_closing(client, owner):
     assert balance["3000 Owner's capital"] == [None, "22363.60"]
     assert balance["3100 Owner's draw"] == ["500.00", None]
     capital = reader.register(account="3000", start="2026-01-01", end="2026-01-31")
-    assert capital.closing.amount == capital.opening.computed + -6400 == pytest.approx(-22363.60)
+    assert f"{capital.opening.computed:.2f}" == "-15963.60"
+    assert f"{capital.closing.amount:.2f}" == "-22363.60"
 
 
 def test_loan_payments_by_month(client, owner):
@@ -244,13 +246,13 @@ def test_sums_lead_to_the_general_ledger(client, harbor):
     ledger = reader.http.get(ways["revenue-2"]).context["ledger"]
     assert [part.movement.account.code for part in ledger.parts] == ["4000"]
     ledger = reader.http.get(ways["profit-2"]).context["ledger"]
-    assert sum(part.movement.closing for part in ledger.parts) == pytest.approx(-6433.03)
+    assert f"{sum(part.movement.closing for part in ledger.parts):.2f}" == "-6433.03"
 
 
 @pytest.mark.parametrize(
     "way",
-    ["https://evil.example/", "//evil.example/", "/admin/", "/admin/logout/", "javascript:alert(1)", "/\\evil.example",
-     "/admin/books/OTHER/trial-balance/", "relative"],
+    ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)", "relative",
+     "/admin/", "/admin/logout/", "/admin/books/OTHER/trial-balance/"],
 )  # fmt: skip
 def test_the_way_back_leads_nowhere_but_into_these_books(client, harbor, way):
     answer = Reader(client, harbor.client).open("account_register", account="1010", back=way)
@@ -398,7 +400,9 @@ def test_another_clients_reports_do_not_exist(client, harbor, name):
     for wanted in ("", "csv", "xlsx"):
         query = {"format": wanted, "account": "1010"} if wanted else {}
         assert client.get(address(harbor.client, name), query).status_code == 404
-        assert client.get(address(other, name), query).status_code == 200
+        answer = client.get(address(other, name), query)
+        assert answer.status_code == 200
+        assert b"".join(answer)
 
 
 def test_an_account_of_another_client_is_not_found(client, harbor):
@@ -426,12 +430,13 @@ def figures(answer):
 def test_a_report_asks_no_more_of_the_database_for_more_lines(client, name):
     books, accounts = make_books()
     reader = Reader(client, books)
+    reader.open(name)  # the first page of a session costs its renewal, too
     asked = []
     for more in (2, 20):
         for number in range(more):
             make_account(books, f"7{number:03}-{more}", name=f"Cost {number}")
             for code in ("6100", f"7{number:03}-{more}"):
-                make_posted(books, (code, "1.00"), ("1010", "-1.00"), day=f"2026-0{1 + number % 9}-15")
+                make_posted(books, (code, "1.00"), ("1010", "-1.00"), day=f"2026-0{1 + 8 * (number % 2)}-15")
         with CaptureQueriesContext(connection) as queries:
             reader.open(
                 name, account="1010", start="2026-01-10", end="2026-09-20", day="2026-09-20", split="month"
@@ -442,36 +447,26 @@ def test_a_report_asks_no_more_of_the_database_for_more_lines(client, name):
 
 # Nonsense
 
-ODD = [
-    "",
-    "x",
-    "2026-02-30",
-    "0000-00-00",
-    "9999-12-31",
-    "0001-01-01",
-    "-1",
-    "1e9",
-    "٢",
-    "'; --",
-    "\ud83d",
-    "9" * 400,
-]
+ODD = ["", "x", "2026-02-30", "9999-12-31", "0001-01-01", "-1", "1e9", "٢", "'; --", "\u2028", "9" * 400]
+
+
+OPTIONS = [
+    "day", "start", "end", "mode", "split", "compare", "adjustments", "closing", "zeros", "account", "show",
+    "first", "last", "part", "kind", "page", "at", "back", "format",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", REPORTS)
-@pytest.mark.parametrize("odd", ODD)
-def test_nonsense_in_the_address_is_a_sentence_at_most(client, harbor, name, odd):
+def test_nonsense_in_the_address_is_a_sentence_at_most(client, harbor, name):
     reader = Reader(client, harbor.client)
-    options = [
-        "day", "start", "end", "mode", "split", "compare", "adjustments", "closing", "zeros", "account", "show",
-        "first", "last", "part", "kind", "page", "at", "back", "format",
-    ]  # fmt: skip
-    odd = odd.encode("utf-8", "replace").decode()
-    for option in options:
-        query = {"account": "1010", "start": "2025-12-01", "end": "2026-12-31", option: odd}
-        assert reader.http.get(address(harbor.client, name), query).status_code == 200, option
-    for at in (f"2026-01-01.{odd}", f"{odd}.1", "2026-01-01." + "9" * 18):
-        assert reader.http.get(address(harbor.client, name), {"at": at}).status_code == 200
+    right = {"account": "1010", "start": "2025-12-01", "end": "2026-12-31"}
+    queries = [right | {option: "2026-02-30"} for option in OPTIONS]
+    queries += [dict.fromkeys(OPTIONS, odd) for odd in ODD]
+    queries += [
+        right | {"page": "9" * 9, "at": at} for at in ("2026-01-01." + "9" * 18, "2026-01-01.x", "x.1")
+    ]
+    for query in queries:
+        assert reader.http.get(address(harbor.client, name), query).status_code == 200, query
 
 
 @pytest.mark.parametrize(

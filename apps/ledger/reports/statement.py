@@ -34,6 +34,10 @@ class Statement:
     columns: list[Column]
     rows: list[Row] = field(default_factory=list)
 
+    def has_figures(self) -> bool:
+        """Whether there is anything to show: an account, or a sum that is not zero."""
+        return any(row.code or any(cell.value for cell in row.cells) for row in self.rows)
+
     def values(self) -> Iterator[list[Value]]:
         """Yield each row as a file has it: code, name, figures."""
         for row in self.rows:
