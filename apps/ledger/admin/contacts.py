@@ -120,9 +120,7 @@ class ContactAdmin(OfClientAdmin):
         if contact is None:
             raise Http404
         tax_id = reveal_tax_id(contact, by=request.user)
-        response = render(request, "ledger/tax_id.html", {"contact": contact, "tax_id": tax_id})
-        response["Cache-Control"] = "no-store"
-        return response
+        return render(request, "ledger/tax_id.html", {"contact": contact, "tax_id": tax_id})
 
 
 @admin.register(CostCentre)
