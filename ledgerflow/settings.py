@@ -145,6 +145,10 @@ AXES_LOCKOUT_TEMPLATE = "core/locked_out.html"
 AXES_ENABLE_ADMIN = False  # core registers its own, in Unfold's clothes
 AXES_VERBOSE = False
 
+# A long entry is a form of thousands of fields, and a text that is too long is answered with a sentence
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
+DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 2**20
+
 # HTTPS
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
 SESSION_COOKIE_HTTPONLY = True

@@ -233,7 +233,7 @@ class BaseLineFormSet(BaseFormSet):
 
     default_error_messages = {
         "missing_management_form": _("This form was sent incomplete. Send it again."),
-        "too_many_forms": _("An entry typed here has at most %d lines. Import a longer one."),
+        "too_many_forms": _("An entry typed here has at most %(num)d lines. Import a longer one."),
         "too_few_forms": _("Type at least one line."),
     }
 
