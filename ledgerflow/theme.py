@@ -122,6 +122,12 @@ UNFOLD: dict[str, Any] = {
                         _may("ledger.view_taxcode"),
                     ),
                     _item(
+                        _("Tax ids seen"),
+                        "visibility",
+                        "admin:ledger_taxidaccess_changelist",
+                        _may("ledger.view_taxidaccess"),
+                    ),
+                    _item(
                         _("Access rights"),
                         "key",
                         "admin:profiles_staffaccess_changelist",

@@ -22,17 +22,25 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 SIDEBAR = {
     **dict.fromkeys(
-        ["viewer", "preparer", "reviewer", "manager"],
+        ["viewer", "preparer"],
         ["Today", "Clients", "Journal", "Jobs", "Accounts", "Contacts", "Classes", "Tax codes", "Access rights"],
+    ),
+    **dict.fromkeys(
+        ["reviewer", "manager"],
+        [
+            "Today", "Clients", "Journal", "Jobs",
+            "Accounts", "Contacts", "Classes", "Tax codes", "Tax ids seen", "Access rights",
+        ],
     ),
     "auditor": [
         "Today", "Clients", "Journal", "Jobs",
-        "Accounts", "Contacts", "Classes", "Tax codes", "Access rights", "People", "Groups", "Sign-ins", "Wrong passwords",
+        "Accounts", "Contacts", "Classes", "Tax codes", "Tax ids seen",
+        "Access rights", "People", "Groups", "Sign-ins", "Wrong passwords",
     ],
     "backups": ["Today", "Jobs", "Back up now"],
     "owner": [
         "Today", "Clients", "Journal", "Jobs", "Accounts", "Contacts", "Classes", "Tax codes",
-        "Access rights", "People", "Groups", "Sign-ins", "Wrong passwords", "Back up now",
+        "Tax ids seen", "Access rights", "People", "Groups", "Sign-ins", "Wrong passwords", "Back up now",
     ],
 }  # fmt: skip
 

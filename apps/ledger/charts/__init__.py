@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
-from apps.ledger.models.accounts import SECTIONS, AccountRole
+from apps.ledger.models.accounts import SECTIONS, AccountKind, AccountRole, AccountSection
 from apps.profiles.models import LegalForm, Numbering
 
 HERE = Path(__file__).parent
@@ -42,6 +42,18 @@ class PlannedAccount:
     @property
     def kind(self) -> str:
         return KIND_OF_SECTION[self.section]
+
+    @property
+    def kind_label(self) -> str:
+        return str(AccountKind(self.kind).label)
+
+    @property
+    def section_label(self) -> str:
+        return str(AccountSection(self.section).label)
+
+    @property
+    def role_label(self) -> str:
+        return str(AccountRole(self.role).label) if self.role else ""
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextareaWidget
 
-from apps.ledger.charts import Template
+from apps.ledger.charts import PlannedAccount, Template
 from apps.ledger.charts.csv_file import ReadChart, decode, read_chart
-from apps.ledger.models import Account, AccountRole, AccountSection
+from apps.ledger.models import Account
 from apps.ledger.queries.chart import Chart, chart_of_accounts
 from apps.ledger.services import charts
 from apps.ledger.views.books import BooksView, book_url
@@ -202,14 +202,10 @@ def _opened(done: charts.AddedAccounts) -> str:
 
 @dataclass(frozen=True)
 class PlannedRow:
-    """A line of a template as the page shows it."""
+    """A line of a template as the page shows it; ``existing`` has its code in the chart already."""
 
-    code: str
-    name: str
-    section: str
-    role: str
+    account: PlannedAccount
     depth: int
-    is_postable: bool
     existing: Account | None
 
 
@@ -217,15 +213,4 @@ def _planned_rows(template: Template, existing: Mapping[str, Account]) -> list[P
     depths: dict[str, int] = {}
     for one in template.accounts:  # a heading comes before what stands under it
         depths[one.code] = depths[one.parent] + 1 if one.parent else 0
-    return [
-        PlannedRow(
-            one.code,
-            one.name,
-            AccountSection(one.section).label if one.is_postable else "",
-            AccountRole(one.role).label if one.role else "",
-            depths[one.code],
-            one.is_postable,
-            existing.get(one.code),
-        )
-        for one in template.accounts
-    ]
+    return [PlannedRow(one, depths[one.code], existing.get(one.code)) for one in template.accounts]

@@ -14,7 +14,7 @@
       above.length = depth;
       above.push(row);
       const wanted = inactive.checked || !row.classList.contains("lf-inactive");
-      row.hidden = !wanted || !words.every((word) => row.dataset.find.includes(word));
+      row.hidden = !wanted || !words.every((word) => ` ${row.dataset.find}`.includes(word));
       if (row.hidden) continue;
       found += 1;
       above.forEach((one) => { one.hidden = false; });
@@ -24,7 +24,7 @@
   }
 
   function refresh() {
-    const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean).map((word) => ` ${word}`);  // each begins one
     const found = groups.reduce((sum, group) => sum + show(group, words), 0);
     count.textContent = found ? "" : count.dataset.none;
   }
