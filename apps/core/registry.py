@@ -45,8 +45,8 @@ searches: Registry[Callable[[Any, str], Any]] = Registry()
 #: books through its day. Many at once, because a list must not cost a query a row; see ledger.close_checks.
 close_checks: Registry[Callable[[Sequence[tuple[Any, date]]], Iterable[Any]]] = Registry()
 
-#: ``(client_id or None) -> iterable of failures``: an invariant of the books, recomputed.
-book_checks: Registry[Callable[..., Any]] = Registry()
+#: ``(client ids) -> iterable of Failure``: a rule of these clients' books, asked again; see ledger.checking.
+book_checks: Registry[Callable[[Sequence[int]], Iterable[Any]]] = Registry()
 
 #: ``() -> (name, SQL)``: facts that a backup's manifest records and its test compares.
 manifest_facts: Registry[Callable[..., Any]] = Registry()

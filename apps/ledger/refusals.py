@@ -86,6 +86,8 @@ SENTENCES = {
     **dict.fromkeys(  # so PostgreSQL calls the checks of columns that Django gives no name
         [
             "ledger_attachment_size_check",
+            "ledger_bookcheck_clients_check",
+            "ledger_bookcheck_lines_check",
             "ledger_journalentry_number_check",
             "ledger_journalentry_position_check",
             "ledger_journalline_line_number_check",

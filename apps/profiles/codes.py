@@ -14,7 +14,8 @@ _MINOR_UNITS = """
     3: BHD IQD JOD KWD LYD OMR TND
     4: CLF UYW
 """
-_DECIMALS = {
+#: How many decimals the currencies have that do not have two.
+DECIMALS = {
     code: int(digits)
     for digits, _, codes in (line.partition(":") for line in _MINOR_UNITS.strip().splitlines())
     for code in codes.split()
@@ -23,7 +24,7 @@ _DECIMALS = {
 
 def decimal_places(currency: str) -> int:
     """Return how many decimals an amount in this currency may have."""
-    return _DECIMALS.get(currency, 2)
+    return DECIMALS.get(currency, 2)
 
 
 @cache

@@ -1,10 +1,12 @@
 from apps.ledger.admin.accounts import AccountAdmin
+from apps.ledger.admin.checks import BookCheckAdmin
 from apps.ledger.admin.contacts import ContactAdmin, CostCentreAdmin, TaxIdAccessAdmin
 from apps.ledger.admin.journal import JournalEntryAdmin
 from apps.ledger.admin.tax import TaxCodeAdmin
 
 __all__ = [
     "AccountAdmin",
+    "BookCheckAdmin",
     "ContactAdmin",
     "CostCentreAdmin",
     "JournalEntryAdmin",

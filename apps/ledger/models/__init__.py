@@ -1,4 +1,5 @@
 from apps.ledger.models.accounts import Account, AccountKind, AccountRole, AccountSection
+from apps.ledger.models.checks import BookCheck
 from apps.ledger.models.contacts import Contact, CostCentre, TaxIdAccess, TaxIdEvent
 from apps.ledger.models.journal import Attachment, EntryKind, EntryStatus, JournalEntry, JournalLine, Review
 from apps.ledger.models.tax import TaxCode, TaxDirection, TaxRate
@@ -12,6 +13,7 @@ __all__ = [
     "AccountSection",
     "AccountTotal",
     "Attachment",
+    "BookCheck",
     "ClosedPeriod",
     "Contact",
     "CostCentre",

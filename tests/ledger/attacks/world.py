@@ -1,12 +1,13 @@
 """The books that attacks are made on."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
 
 from apps.ledger.models import (
     Account,
     Attachment,
+    BookCheck,
     ClosedPeriod,
     Contact,
     CostCentre,
@@ -18,6 +19,7 @@ from apps.ledger.models import (
     TaxIdAccess,
     TaxRate,
 )
+from apps.ledger.queries.changes import digest
 from apps.ledger.services import recode, reverse_entry
 from tests.factories import (
     make_account,
@@ -62,6 +64,7 @@ def make_world():
     w.their = {model: make_row(model, other, their_draft, owner) for model in OWNED}
     w.their |= {Account: theirs["1010"], JournalEntry: their_draft, JournalLine: their_draft.lines.first()}
     w.their |= {FiscalYear: other.fiscal_years.get(), Period: other.periods.first()}
+    BookCheck.objects.create(duration=timedelta(seconds=1), clients=2, lines=10)
     w.mine |= {Account: accounts["1010"], JournalEntry: w.draft, JournalLine: w.draft.lines.first()}
     w.mine |= {FiscalYear: w.year, Period: w.periods[5]}
     return w
@@ -77,7 +80,7 @@ def make_row(model, client, entry, owner):
         TaxCode: {"code": "V20", "name": "VAT 20 %", "direction": "sales"},
         TaxRate: {"valid_from": date(2026, 1 if client.code == "ACORN" else 2, 1), "rate": 20},
         Attachment: {"entry": entry, "name": "a.pdf", "content_type": "application/pdf", "size": 1},
-        ClosedPeriod: {"state": "locked", "closed_by": owner, "trial_balance": [], "hash": "0" * 64},
+        ClosedPeriod: {"state": "locked", "closed_by": owner, "trial_balance": [], "hash": digest([])},
         TaxIdAccess: {"contact_name": "Vendor", "contact_id": 1, "what": "revealed", "by": owner},
     }[model]
     if model is Attachment:

@@ -1,0 +1,45 @@
+from typing import Any
+
+from django.contrib import admin
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+
+from apps.core.admin.base import ReadOnlyAdminMixin, ScopedAdminMixin
+from apps.ledger.models import BookCheck
+
+
+@admin.register(BookCheck)
+class BookCheckAdmin(ReadOnlyAdminMixin, ScopedAdminMixin, ModelAdmin):
+    """When the books were checked, and what broke a rule."""
+
+    list_display = ["at", "result", "clients", "lines", "took"]
+    list_fullwidth = True
+    show_full_result_count = False
+
+    fields = ["at", "result", "faults", "clients", "lines", "took"]
+
+    @display(description=_("result"), label={True: "success", False: "danger"})
+    def result(self, check: BookCheck) -> tuple[bool, str]:
+        return check.is_clean, _now("No fault") if check.is_clean else str(len(check.failures))
+
+    @display(description=_("took"))
+    def took(self, check: BookCheck) -> str:
+        return _now("%(seconds)s s") % {"seconds": f"{check.duration.total_seconds():.1f}"}
+
+    @display(description=_("faults"))
+    def faults(self, check: BookCheck) -> str:
+        if check.is_clean:
+            return _now("None: every rule of the books holds.")
+        rows: list[tuple[Any, ...]] = [
+            (failure["client"] or "–", failure["what"], failure["count"]) for failure in check.failures
+        ]
+        return format_html(
+            '<table class="lf-faults"><thead><tr><th>{}</th><th>{}</th><th>{}</th></tr></thead>{}</table>',
+            _now("client"),
+            _now("the first"),
+            _now("how many"),
+            format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td></tr>", rows),
+        )

@@ -1,0 +1,41 @@
+"""The last check of the books on the start page."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from apps.core.dashboard import Card
+from apps.core.registry import dashboard_cards
+from apps.ledger.models import BookCheck
+
+OLDEST = timedelta(days=2)
+
+
+@dashboard_cards.register
+def last_check(user: Any) -> Card | None:
+    """Whether the books hold what they promise, for those who look after the whole practice."""
+    if not user.has_perm("ledger.view_bookcheck"):
+        return None
+    last = BookCheck.objects.first()
+    is_late = last is None or timezone.now() - last.at > OLDEST
+    return Card(
+        title=_("Books checked"),
+        value=_value(last),
+        url=reverse("admin:ledger_bookcheck_changelist"),
+        hint=_("%(age)s ago.") % {"age": timesince(last.at, depth=1)} if last else _("No check has run."),
+        icon="verified",
+        tone="alarm" if is_late or not last.is_clean else "calm",
+    )
+
+
+def _value(last: BookCheck | None) -> str:
+    if last is None:
+        return _("Never")
+    if last.is_clean:
+        return _("No fault")
+    return ngettext("%(count)s fault", "%(count)s faults", len(last.failures)) % {"count": len(last.failures)}
