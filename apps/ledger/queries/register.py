@@ -77,9 +77,11 @@ class RegisterLine:
 
     @property
     def can_be_recoded(self) -> bool:
-        """Whether moving it to another account still means something."""
-        taken_back = self.recoded_by or self.reversed_by or self.line.recodes_id
-        return not taken_back and self.line.kind != EntryKind.CLOSING
+        """Whether moving it means something: it stands for itself, and was not taken back."""
+        is_one_of_two = (
+            self.recoded_by or self.reversed_by or self.line.recodes_id or self.line.entry.reverses_id
+        )
+        return not is_one_of_two and self.line.kind != EntryKind.CLOSING
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from django import template
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -49,10 +49,7 @@ def per_cent(value: Decimal | None) -> SafeString | str:
 @register.simple_tag
 def entry_url(entry_id: int) -> str:
     """Return the address of an entry's own page."""
-    try:
-        return reverse("admin:ledger_journalentry_change", args=[entry_id])
-    except NoReverseMatch:
-        return "#"
+    return reverse("admin:ledger_journalentry_change", args=[entry_id])
 
 
 @register.filter
