@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from apps.ledger.models import Account
+from apps.ledger.models import Account, TaxCode
 from apps.profiles.roles import Role
 from tests.factories import (
     give_access,
@@ -197,6 +197,16 @@ class TestDeleting:
         client.force_login(make_staff(acorn, Role.REVIEWER))
         address = reverse("admin:ledger_account_delete", args=[accounts["6100"].pk])
         assert "stand under this one" in client.post(address, {"post": "yes"}, follow=True).content.decode()
+
+    def test_an_account_that_a_tax_code_or_a_draw_points_to_is_kept(self, client, books):
+        acorn, accounts = books
+        make_account(acorn, "3100", "equity", role="draw", closes_into=accounts["3000"])
+        TaxCode.objects.create(client=acorn, code="V", direction="sales", account=accounts["2010"])
+        client.force_login(make_staff(acorn, Role.REVIEWER))
+        for code in ("2010", "3000"):
+            address = reverse("admin:ledger_account_delete", args=[accounts[code].pk])
+            answer = client.post(address, {"post": "yes"}, follow=True)
+            assert "point to this one" in answer.content.decode()
 
     def test_an_unused_account_goes_and_its_history_stays(self, client, books):
         acorn, accounts = books

@@ -11,7 +11,7 @@ from unfold.decorators import display
 
 from apps.core.admin import ScopedSelectFilter
 from apps.ledger.admin.of_client import OfClientAdmin
-from apps.ledger.models import Account, AccountKind, AccountRole, AccountSection
+from apps.ledger.models import Account, AccountKind, AccountRole, AccountSection, TaxCode
 from apps.ledger.models.accounts import SECTIONS
 from apps.ledger.refusals import SENTENCES
 from apps.ledger.views.books import book_url
@@ -121,6 +121,8 @@ class AccountAdmin(OfClientAdmin):
             return SENTENCES["ledger_account_used"]
         if obj.children.exists():
             return _("Other accounts stand under this one: move them first, or make it inactive.")
+        if TaxCode.objects.filter(account=obj).exists() or Account.objects.filter(closes_into=obj).exists():
+            return _("Tax codes or other accounts point to this one: change them first, or make it inactive.")
         return ""
 
     @display(description=_("role"), ordering="role")

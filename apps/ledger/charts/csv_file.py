@@ -23,6 +23,7 @@ from apps.profiles.models import Client
 
 MOST_BYTES = 1024 * 1024
 MOST_ROWS = 2000
+LONGEST_CODE, LONGEST_NAME = 60, 200  # as the columns are
 COLUMNS = {
     "code": ["code", "number", "no", "no.", "account", "account code", "account number"],
     "name": ["name", "account name", "title"],
@@ -179,8 +180,8 @@ def _account(cells: dict[str, str], client: Client) -> PlannedAccount:
     if not kind:
         raise ValidationError(_("The kind is missing."))
     planned = PlannedAccount(
-        code=_text(cells["code"], "code", _("The code is missing.")),
-        name=_text(cells["name"], "name", _("The name is missing.")),
+        code=_text(cells["code"], LONGEST_CODE, _("The code is missing.")),
+        name=_text(cells["name"], LONGEST_NAME, _("The name is missing.")),
         section=section or USUAL_SECTION[kind],
         role=role,
         currency=_currency(cells.get("currency", ""), client),
@@ -206,14 +207,13 @@ def _choice(text: str, choices: Any, also: Mapping[str, str], sentence: str) -> 
     raise ValidationError(sentence % {"text": text[:40], "choices": ", ".join(filter(None, choices.values))})
 
 
-def _text(text: str, name: str, missing: str) -> str:
-    longest = Account._meta.get_field(name).max_length
+def _text(text: str, longest: int, missing: str) -> str:
     if not text:
         raise ValidationError(missing)
     if len(text) > longest or not text.isprintable():
         raise ValidationError(
-            _("The %(name)s has to be one line of up to %(longest)s characters.")
-            % {"name": Account._meta.get_field(name).verbose_name, "longest": longest}
+            _("“%(text)s” has to be one line of up to %(longest)s characters.")
+            % {"text": text[:20], "longest": longest}
         )
     return text
 

@@ -90,8 +90,8 @@ def _group(
         in_order.append((depth, account))
         waiting += [(depth + 1, child) for child in reversed(children[kind, account.pk])]
     sums = {account.pk: amounts[account.pk] for _depth, account in in_order}
-    for depth, account in reversed(in_order):  # what stands below is summed before it is added above
-        if depth:
+    for _depth, account in reversed(in_order):  # what stands below is summed before it is added above
+        if account.parent_id:
             sums[account.parent_id] += sums[account.pk]
     sign = -1 if kind in CREDIT_KINDS else 1
     rows = [ChartRow(account, depth, sign * sums[account.pk]) for depth, account in in_order]
