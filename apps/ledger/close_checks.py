@@ -92,9 +92,10 @@ def list_url(model: type[Model], client: Client, **filters: Any) -> Text:
 def drafts(asked: Sequence[Asked]) -> Iterable[Finding]:
     """Entries that are still drafts: once the period is closed they could not be posted any more."""
     for (client, through), count in counted(JournalEntry.objects.drafts(), asked):
-        what = ngettext(
-            "%(count)s draft dated up to %(day)s", "%(count)s drafts dated up to %(day)s", count
-        ) % {"count": count, "day": formats.date_format(through)}
+        what = ngettext("%(count)s draft up to %(day)s", "%(count)s drafts up to %(day)s", count) % {
+            "count": count,
+            "day": formats.date_format(through, "j M Y"),
+        }
         yield Finding("drafts", client.pk, through, count, what, drafts_url(client, through))
 
 
@@ -104,7 +105,7 @@ def open_questions(asked: Sequence[Asked]) -> Iterable[Finding]:
     for (client, through), count in counted(JournalEntry.objects.filter(review=Review.QUESTION), asked):
         what = ngettext(
             "%(count)s open question up to %(day)s", "%(count)s open questions up to %(day)s", count
-        ) % {"count": count, "day": formats.date_format(through)}
+        ) % {"count": count, "day": formats.date_format(through, "j M Y")}
         url = list_url(JournalEntry, client, review__exact=Review.QUESTION.value, date_to=through)
         yield Finding("open_questions", client.pk, through, count, what, url)
 
@@ -112,15 +113,15 @@ def open_questions(asked: Sequence[Asked]) -> Iterable[Finding]:
 @close_checks.register
 def suspense(asked: Sequence[Asked]) -> Iterable[Finding]:
     """Suspense accounts on which something is left: nobody has said yet what it was."""
-    standing: dict[tuple[int, datetime.date], list[tuple[int, str, Decimal]]] = defaultdict(list)
+    standing: dict[tuple[int, datetime.date], list[tuple[str, str, Decimal]]] = defaultdict(list)
     for client_id, through, *account in _suspense_balances(asked):
         standing[client_id, through].append(tuple(account))  # type: ignore[arg-type]
     for client, through in asked:
         accounts = standing[client.pk, through]
         if accounts:
-            shown = ", ".join(_amount_on(name, amount, client) for _pk, name, amount in accounts)
+            shown = ", ".join(_amount_on(f"{code} {name}", amount, client) for code, name, amount in accounts)
             what = _("Not zero: %(accounts)s") % {"accounts": shown}
-            url = reverse_lazy("admin:register", args=[client.code, accounts[0][0]])
+            url = _register_url(client, accounts[0][0], through)
             yield Finding("suspense", client.pk, through, len(accounts), what, url)
 
 
@@ -128,6 +129,12 @@ def drafts_url(client: Client, through: datetime.date, since: datetime.date | No
     """Return the address of the list of a client's drafts dated up to a day."""
     first = {"date_from": since} if since else {}
     return list_url(JournalEntry, client, status__exact="draft", **first, date_to=through)
+
+
+def _register_url(client: Client, account_code: str, through: datetime.date) -> Text:
+    back = reverse_lazy("admin:periods", args=[client.code])
+    address = reverse_lazy("admin:account_register", args=[client.code])
+    return format_lazy("{}?{}&back={}", address, urlencode({"account": account_code, "end": through}), back)
 
 
 def _amount_on(name: str, amount: Decimal, client: Client) -> str:
@@ -138,12 +145,12 @@ def _amount_on(name: str, amount: Decimal, client: Client) -> str:
 
 def _suspense_balances(asked: Sequence[Asked]) -> list[tuple[Any, ...]]:
     sql = """
-        SELECT asked.client, asked.through, a.id, a.code || ' ' || a.name, sum(l.amount)
+        SELECT asked.client, asked.through, a.code, a.name, sum(l.amount)
           FROM unnest(%s::bigint[], %s::date[]) AS asked(client, through)
           JOIN ledger_account a ON a.client_id = asked.client AND a.role = 'suspense'
           JOIN ledger_journalline l
             ON l.client_id = a.client_id AND l.account_id = a.id AND l.is_posted AND l.date <= asked.through
-         GROUP BY 1, 2, 3 HAVING sum(l.amount) <> 0 ORDER BY a.code
+         GROUP BY 1, 2, a.id HAVING sum(l.amount) <> 0 ORDER BY a.code
     """
     with connection.cursor() as cursor:
         cursor.execute(sql, [[client.pk for client, _day in asked], [day for _client, day in asked]])

@@ -40,6 +40,23 @@ PAGES = [
         "entry_annotate",
         "apps.ledger.views.entry_dialogs.AnnotateView",
     ),
+    ("books/<slug:code>/periods/", "periods", "apps.ledger.views.periods.PeriodsView"),
+    ("books/<slug:code>/periods/close/", "period_close", "apps.ledger.views.period_dialogs.CloseView"),
+    ("books/<slug:code>/periods/lock/", "period_lock", "apps.ledger.views.period_dialogs.LockView"),
+    ("books/<slug:code>/periods/reopen/", "period_reopen", "apps.ledger.views.period_dialogs.ReopenView"),
+    ("books/<slug:code>/periods/<int:period>/", "period", "apps.ledger.views.periods.PeriodView"),
+    ("books/<slug:code>/years/open/", "year_open", "apps.ledger.views.period_dialogs.OpenYearView"),
+    (
+        "books/<slug:code>/years/<int:year>/close/",
+        "year_close",
+        "apps.ledger.views.period_dialogs.CloseYearView",
+    ),
+    (
+        "books/<slug:code>/years/<int:year>/remove/",
+        "year_remove",
+        "apps.ledger.views.period_dialogs.RemoveYearView",
+    ),
+    ("close/", "close", "apps.ledger.views.periods.DueView"),
     (
         "books/<slug:code>/trial-balance/",
         "trial_balance",

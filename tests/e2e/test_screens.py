@@ -23,23 +23,26 @@ pytestmark = pytest.mark.django_db(transaction=True)
 SIDEBAR = {
     **dict.fromkeys(
         ["viewer", "preparer"],
-        ["Today", "Clients", "Journal", "Jobs", "Accounts", "Contacts", "Classes", "Tax codes", "Access rights"],
+        [
+            "Today", "Clients", "Journal", "Close", "Jobs",
+            "Accounts", "Contacts", "Classes", "Tax codes", "Access rights",
+        ],
     ),
     **dict.fromkeys(
         ["reviewer", "manager"],
         [
-            "Today", "Clients", "Journal", "Jobs",
+            "Today", "Clients", "Journal", "Close", "Jobs",
             "Accounts", "Contacts", "Classes", "Tax codes", "Tax ids seen", "Access rights",
         ],
     ),
     "auditor": [
-        "Today", "Clients", "Journal", "Jobs",
+        "Today", "Clients", "Journal", "Close", "Jobs",
         "Accounts", "Contacts", "Classes", "Tax codes", "Tax ids seen",
         "Access rights", "People", "Groups", "Sign-ins", "Wrong passwords",
     ],
     "backups": ["Today", "Jobs", "Back up now"],
     "owner": [
-        "Today", "Clients", "Journal", "Jobs", "Accounts", "Contacts", "Classes", "Tax codes",
+        "Today", "Clients", "Journal", "Close", "Jobs", "Accounts", "Contacts", "Classes", "Tax codes",
         "Tax ids seen", "Access rights", "People", "Groups", "Sign-ins", "Wrong passwords", "Back up now",
     ],
 }  # fmt: skip

@@ -202,7 +202,7 @@ def test_a_role_for_another_client_is_none_here(books):
 def test_a_draft_dated_up_to_the_day_refuses_and_a_later_one_does_not(books, owner):
     make_draft(books, *SALE, day="2026-03-30")
     make_draft(books, *SALE, day="2026-04-01")
-    with pytest.raises(InTheWay, match="1 draft dated up to March 31, 2026") as caught:
+    with pytest.raises(InTheWay, match="1 draft up to 31 Mar 2026") as caught:
         close_through(books, END_OF_MARCH, by=owner)
     assert caught.value.code == "in_the_way"
     assert [(one.check, one.count) for one in caught.value.findings] == [("drafts", 1)]
@@ -240,7 +240,7 @@ def test_a_reason_overrides_and_both_are_kept(books, owner):
     closed = close_through(books, END_OF_MARCH, by=owner, reason="The client is away")
     assert {one.reason for one in closed} == {"The client is away"}
     (overridden,) = closed[0].overridden
-    assert overridden == {"check": "drafts", "count": 2, "what": "2 drafts dated up to March 31, 2026"}
+    assert overridden == {"check": "drafts", "count": 2, "what": "2 drafts up to 31 Mar 2026"}
     assert month(books, 3).history.first().history_change_reason == "The client is away"
 
 

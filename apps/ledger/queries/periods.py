@@ -5,12 +5,15 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import Count, Max, Q
+from django.db.models import Count
 
 from apps.ledger.close_checks import Finding, findings_of
 from apps.ledger.models import ClosedPeriod, EntryKind, FiscalYear, JournalEntry, Period, PeriodState
 from apps.ledger.queries.changes import changed_among
 from apps.profiles.models import Client
+
+DAY = datetime.timedelta(days=1)
+WEEK = datetime.timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -40,41 +43,56 @@ class YearRows:
     closing_entries: int = 0
 
     @property
-    def has_ended(self) -> bool:
-        return self.rows[-1].has_ended
+    def has_entries(self) -> bool:
+        return any(row.entries for row in self.rows)
 
 
 @dataclass(frozen=True)
 class Standing:
     """
-    How far a client's books are closed.
+    How far a client's books are closed; each the latest month of its kind.
 
-    ``closed_through`` and ``locked_through`` are the last days that are; ``due`` is the latest period that
-    has ended and is open, ``reopened`` the latest open one that was closed before.
+    ``due`` has ended and is open, ``due_count`` of them; ``reopened`` is open and was closed before.
     """
 
-    closed_through: datetime.date | None = None
-    locked_through: datetime.date | None = None
-    due: Period | None = None
-    due_count: int = 0
-    reopened: Period | None = None
+    closed: Period | None
+    locked: Period | None
+    due: Period | None
+    due_count: int
+    reopened: Period | None
 
 
 def standing(client: Client, today: datetime.date) -> Standing:
     """Return how far a client's books are closed, as a day of the practice sees it."""
-    months = Period.objects.filter(client=client, is_adjusting=False)
-    closed = months.exclude(state=PeriodState.OPEN).aggregate(
-        through=Max("end"), locked=Max("end", filter=Q(state=PeriodState.LOCKED))
-    )
-    still_open = months.filter(state=PeriodState.OPEN).order_by("-end")
+    months = Period.objects.filter(client=client, is_adjusting=False).order_by("-end")
+    still_open = months.filter(state=PeriodState.OPEN)
     due = still_open.filter(end__lt=today)
     return Standing(
-        closed_through=closed["through"],
-        locked_through=closed["locked"],
+        closed=months.exclude(state=PeriodState.OPEN).first(),
+        locked=months.filter(state=PeriodState.LOCKED).first(),
         due=due.first(),
         due_count=due.count(),
         reopened=still_open.filter(closings__isnull=False).first(),
     )
+
+
+def proposed_year(
+    client: Client, today: datetime.date, *, earlier: bool = False
+) -> tuple[datetime.date, datetime.date, str]:
+    """
+    Return the first and the last day to offer for another fiscal year, and which of them is given.
+
+    The next one after the last, or an earlier one before the first, of twelve months; of 52 weeks where
+    its neighbour has whole weeks. A client's first year is the calendar year, and nothing of it is given.
+    """
+    years = FiscalYear.objects.filter(client=client).order_by("start")
+    first, last = years.first(), years.last()
+    if first is None or last is None:
+        return datetime.date(today.year, 1, 1), datetime.date(today.year, 12, 31), ""
+    if earlier:
+        return _months_before(first), first.start - DAY, "end"
+    start = last.end + DAY
+    return start, start + (52 * WEEK if _has_whole_weeks(last) else _year_from(start)) - DAY, "start"
 
 
 def years_with_periods(client: Client, today: datetime.date, *, newest: int | None = None) -> list[YearRows]:
@@ -134,6 +152,25 @@ def _rows(client: Client, years: list[FiscalYear], today: datetime.date) -> dict
             )
         )
     return rows
+
+
+def _has_whole_weeks(year: FiscalYear) -> bool:
+    return (year.end - year.start + DAY) in (52 * WEEK, 53 * WEEK)
+
+
+def _year_from(start: datetime.date) -> datetime.timedelta:
+    """Return twelve months from a day; from 29 February until 28 February, whose day after is 1 March."""
+    is_leap_day = (start.month, start.day) == (2, 29)
+    following = datetime.date(start.year + 1, 3, 1) if is_leap_day else start.replace(year=start.year + 1)
+    return following - start
+
+
+def _months_before(first: FiscalYear) -> datetime.date:
+    if _has_whole_weeks(first):
+        return first.start - 52 * WEEK
+    is_leap_day = (first.start.month, first.start.day) == (2, 29)
+    before = first.start.replace(day=28) if is_leap_day else first.start
+    return before.replace(year=before.year - 1)
 
 
 def _within(period: Period, counts: list[tuple[datetime.date, int]]) -> int:

@@ -107,7 +107,8 @@ def _close(
         periods = to_close(client, day, state, adjusting=adjusting)
         if not periods:
             raise ValidationError(
-                _("Everything through %(day)s is closed already.") % {"day": formats.date_format(day)},
+                _("Everything through %(day)s is closed already.")
+                % {"day": formats.date_format(day, "j M Y")},
                 code="nothing_to_close",
             )
         found = findings(client, periods[-1].end)

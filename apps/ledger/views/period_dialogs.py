@@ -1,0 +1,524 @@
+"""What is done to periods and fiscal years in a dialog: close, lock, reopen, open and remove a year."""
+
+import datetime
+from functools import cached_property
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import formats, timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from apps.ledger.close_checks import Finding, findings
+from apps.ledger.models import FiscalYear, Period, PeriodState
+from apps.ledger.queries.periods import proposed_year, standing
+from apps.ledger.services import (
+    InTheWay,
+    close_fiscal_year,
+    close_through,
+    closing_entries,
+    lock_through,
+    open_fiscal_year,
+    remove_fiscal_year,
+    reopen_period,
+)
+from apps.ledger.services.closing import to_close, to_reopen
+from apps.ledger.services.year_end import ClosingEntry
+from apps.ledger.views.books import BooksView, book_url
+from apps.profiles.codes import decimal_places
+from apps.profiles.models import Client
+
+DAY = "j M Y"
+MOST_NAMED = 3  # periods named in a sentence
+_outside = gettext_lazy("Choose a day between 1900 and 2199.")
+KEPT_FOR = [
+    MinValueValidator(datetime.date(1900, 1, 1), _outside),
+    MaxValueValidator(datetime.date(2199, 12, 31), _outside),
+]
+
+
+class PeriodDialogView(BooksView):
+    """
+    A question about periods, with its consequence in a sentence and a button that names the deed.
+
+    Opened over the page of periods, and a page of its own without a script. What is refused is said in
+    it, with everything typed kept.
+    """
+
+    tab = "periods"
+    template_name = "ledger/periods_dialog.html"
+    button: Any = ""
+    consequence: Any = ""
+    is_danger = False
+    is_possible = True  # whether there is anything to do; without it there is no button
+
+    def make_form(self, data: Any = None) -> forms.Form:
+        return forms.Form(data)
+
+    def act(self, form: forms.Form) -> str:
+        """Do it, and return what to say of it. Raises ValidationError."""
+        raise NotImplementedError
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return self._show(self.make_form())
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        form = self.make_form(request.POST)
+        if form.is_valid():
+            try:
+                messages.success(request, self.act(form))
+            except ValidationError as error:
+                self.refuse(form, error)
+            else:
+                back = book_url(self.client, "periods")
+                if request.headers.get("HX-Request"):
+                    return HttpResponse(headers={"HX-Redirect": back})
+                return redirect(back)
+        return self._show(form)
+
+    def refuse(self, form: forms.Form, error: ValidationError) -> None:
+        form.add_error(None, error)
+
+    def _show(self, form: forms.Form) -> HttpResponse:
+        names = [*form.errors, "reason", *form.fields]
+        typed = [one for one in names if one in form.fields and not form.fields[one].disabled]
+        for first in [one for one in typed if not form[one].is_hidden][:1]:
+            form.fields[first].widget.attrs["autofocus"] = True
+        return self.render_to_response(
+            self.get_context_data(
+                form=form,
+                dialog=self,
+                back=book_url(self.client, "periods"),
+                decimals=decimal_places(self.client.base_currency),
+            )
+        )
+
+
+class ReasonField(forms.CharField):
+    """Why something is done, on one line, so that Enter does it."""
+
+    def __init__(self, **options: Any) -> None:
+        missing = {"required": gettext_lazy("Say why: it stays in the history.")}
+        options = {"label": gettext_lazy("Reason"), "max_length": 500, "error_messages": missing, **options}
+        super().__init__(**options)
+        self.widget.attrs["autocomplete"] = "off"
+
+
+class PeriodField(forms.ModelChoiceField):
+    """One of the periods offered; choosing another asks the dialog anew."""
+
+    def __init__(self, periods: Any, **options: Any) -> None:
+        super().__init__(periods, empty_label=None, **options)
+        self.widget.attrs["data-asks-anew"] = "true"
+
+
+class CloseForm(forms.Form):
+    """Through which month, with the adjusting periods or without; a reason only where it overrides."""
+
+    def __init__(self, data: Any, *, periods: Any, years: list[FiscalYear], **options: Any) -> None:
+        super().__init__(data, use_required_attribute=False, **options)
+        self.fields["through"] = PeriodField(periods, label=_("Through"))
+        if years:
+            names = ", ".join(year.name for year in years)
+            self.fields["adjusting"] = forms.BooleanField(
+                label=_("Also the adjusting period of %(years)s") % {"years": names}, required=False
+            )
+            self.fields["adjusting"].widget.attrs["data-asks-anew"] = "true"
+
+
+class CloseView(PeriodDialogView):
+    """Soft-closing through a month; what stands in the way is listed, and a reason overrides it."""
+
+    title = gettext_lazy("Close the books")
+    permission = "ledger.close_period"
+    state = PeriodState.SOFT_CLOSED
+
+    @cached_property
+    def offered(self) -> list[Period]:
+        """The months this would change, oldest first; with them any whose adjusting period alone is left."""
+        every = to_close(self.client, datetime.date.max, self.state, adjusting=True)
+        months = [period for period in every if not period.is_adjusting]
+        ends = {period.end for period in every if period.is_adjusting}
+        closed = Period.objects.filter(client=self.client, is_adjusting=False, end__in=ends)
+        return sorted({*months, *closed}, key=lambda period: period.end)
+
+    @cached_property
+    def chosen(self) -> Period | None:
+        """The month asked for, else the one closed before it was reopened, else the latest that has ended."""
+        if self.asked:
+            return next((period for period in self.offered if period.end == self.asked.end), None)
+        found = standing(self.client, timezone.localdate())
+        usual = [found.closed, found.due] if self.state == PeriodState.LOCKED else [found.reopened, found.due]
+        still_open = [period for period in self.offered if period.is_open]
+        return next((one for one in [*usual, *still_open, *self.offered] if one in self.offered), None)
+
+    @cached_property
+    def asked(self) -> Period | None:
+        """The period the address or the form names; an adjusting period stands for its last month, too."""
+        pk = self.request.POST.get("through") or self.request.GET.get("through") or ""
+        return _period_of(self.client, pk)
+
+    @cached_property
+    def with_adjusting(self) -> bool:
+        if self.request.method == "POST":
+            return bool(self.request.POST.get("adjusting"))
+        return bool(self.request.GET.get("adjusting")) or bool(self.asked and self.asked.is_adjusting)
+
+    @cached_property
+    def changed(self) -> list[Period]:
+        """The periods this would change, in order."""
+        if not self.chosen:
+            return []
+        return to_close(self.client, self.chosen.end, self.state, adjusting=self.with_adjusting)
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        return findings(self.client, self.changed[-1].end) if self.changed else []
+
+    @property
+    def is_possible(self) -> bool:
+        return bool(self.changed) and all(one.can_be_overridden for one in self.findings)
+
+    @property
+    def button(self) -> str:
+        return _("Close through %(period)s") % {"period": self.chosen}
+
+    @property
+    def consequence(self) -> str:
+        if not self.changed:
+            return _("Everything is closed already.")
+        effect = _("After that only a reviewer posts there, with a reason.")
+        return f"{self._closes} {effect}"
+
+    @property
+    def _closes(self) -> str:
+        return _("Closes %(periods)s and keeps what the trial balance says.") % {
+            "periods": _named(self.changed)
+        }
+
+    @property
+    def warning(self) -> str:
+        today = timezone.localdate()
+        if not self.changed or self.changed[-1].end < today:
+            return ""
+        return _("%(period)s has not ended yet.") % {"period": self.changed[-1]}
+
+    def make_form(self, data: Any = None) -> forms.Form:
+        initial = {"through": self.chosen, "adjusting": self.with_adjusting}
+        ids = [period.pk for period in self.offered]
+        periods = Period.objects.filter(pk__in=ids).order_by("start")
+        form = CloseForm(data, periods=periods, years=self._years_with_adjusting(), initial=initial)
+        if self.findings and self.is_possible:
+            form.fields["reason"] = ReasonField(
+                label=_("Why it is closed anyway"), required="anyway" in self.request.POST
+            )
+            form.fields["anyway"] = forms.CharField(initial="1", widget=forms.HiddenInput, required=False)
+        return form
+
+    def _years_with_adjusting(self) -> list[FiscalYear]:
+        """The years whose adjusting period could go along."""
+        if not self.chosen:
+            return []
+        along = to_close(self.client, self.chosen.end, self.state, adjusting=True)
+        return [period.fiscal_year for period in along if period.is_adjusting]
+
+    def act(self, form: forms.Form) -> str:
+        closed = self.close(
+            self.client,
+            form.cleaned_data["through"].end,
+            by=self.request.user,
+            reason=form.cleaned_data.get("reason", ""),
+            adjusting=form.cleaned_data.get("adjusting", False),
+        )
+        return self.said % {"periods": _named([one.period for one in closed])}
+
+    close = staticmethod(close_through)
+    said: Any = gettext_lazy("Closed: %(periods)s.")
+
+    def refuse(self, form: forms.Form, error: ValidationError) -> None:
+        # What the checks found since the dialog was opened: listed, with a field for the reason.
+        if not isinstance(error, InTheWay):
+            return super().refuse(form, error)
+        self.findings = error.findings
+        if "reason" not in form.fields and self.is_possible:
+            form.fields["reason"] = ReasonField(label=_("Why it is closed anyway"), required=False)
+            form.fields["anyway"] = forms.CharField(initial="1", widget=forms.HiddenInput, required=False)
+        return None
+
+
+class LockView(CloseView):
+    """Locking through a month: nobody posts there any more until a manager reopens it."""
+
+    title = gettext_lazy("Lock the books")
+    permission = "ledger.lock_period"
+    state = PeriodState.LOCKED
+    close = staticmethod(lock_through)
+    said = gettext_lazy("Locked: %(periods)s.")
+
+    @property
+    def button(self) -> str:
+        return _("Lock through %(period)s") % {"period": self.chosen}
+
+    @property
+    def consequence(self) -> str:
+        if not self.changed:
+            return _("Everything is locked already.")
+        return _("Locks %(periods)s: nobody posts there any more until a manager reopens it.") % {
+            "periods": _named(self.changed)
+        }
+
+
+class ReopenForm(forms.Form):
+    reason = ReasonField()
+
+    def __init__(self, data: Any, *, periods: Any, **options: Any) -> None:
+        super().__init__(data, use_required_attribute=False, **options)
+        self.fields = {"period": PeriodField(periods, label=_("From")), **self.fields}
+
+
+class ReopenView(PeriodDialogView):
+    """Reopening a period and every later one, with one reason."""
+
+    title = gettext_lazy("Reopen the books")
+    permission = "ledger.lock_period"
+    is_danger = True
+
+    @cached_property
+    def offered(self) -> list[Period]:
+        closed = Period.objects.filter(client=self.client).exclude(state=PeriodState.OPEN)
+        return list(closed.order_by("-end", "-is_adjusting"))
+
+    @cached_property
+    def chosen(self) -> Period | None:
+        asked = self.request.POST.get("period") or self.request.GET.get("period") or ""
+        by_id = {str(period.pk): period for period in self.offered}
+        months = (period for period in self.offered if not period.is_adjusting)
+        return by_id.get(asked) or next(months, self.offered[0] if self.offered else None)
+
+    @cached_property
+    def changed(self) -> list[Period]:
+        return to_reopen(self.chosen) if self.chosen else []
+
+    @property
+    def is_possible(self) -> bool:
+        return bool(self.changed)
+
+    @property
+    def button(self) -> str:
+        return _("Reopen %(period)s") % {"period": self.chosen}
+
+    @property
+    def consequence(self) -> str:
+        if not self.changed:
+            return _("Everything is open already.")
+        return _("Opens %(periods)s. What was kept at the close stays, to be compared with.") % {
+            "periods": _named(self.changed)
+        }
+
+    def make_form(self, data: Any = None) -> forms.Form:
+        ids = [period.pk for period in self.offered]
+        periods = Period.objects.filter(pk__in=ids).order_by("-end", "-is_adjusting")
+        return ReopenForm(data, periods=periods, initial={"period": self.chosen})
+
+    def act(self, form: forms.Form) -> str:
+        opened = reopen_period(
+            form.cleaned_data["period"], by=self.request.user, reason=form.cleaned_data["reason"]
+        )
+        return _("Reopened: %(periods)s.") % {"periods": _named(opened)}
+
+
+class YearDialogView(PeriodDialogView):
+    """A question about one fiscal year."""
+
+    @cached_property
+    def year(self) -> FiscalYear:
+        found = FiscalYear.objects.filter(client=self.client, pk=self.kwargs["year"]).first()
+        if found is None:
+            raise Http404
+        found.client = self.client
+        return found
+
+
+class CloseYearView(YearDialogView):
+    """The closing entries of a year as they would be posted, and the button that posts them."""
+
+    title = gettext_lazy("Close the year")
+    permission = "ledger.close_period"
+
+    @cached_property
+    def _found(self) -> tuple[list[ClosingEntry], str]:
+        try:
+            return closing_entries(self.year), ""
+        except ValidationError as error:
+            return [], " ".join(error.messages)
+
+    @property
+    def entries(self) -> list[ClosingEntry]:
+        return self._found[0]
+
+    @property
+    def preview(self) -> list[dict[str, Any]]:
+        """The entries with debit and credit apart, as people read them."""
+        return [
+            {
+                "description": entry.description,
+                "lines": [
+                    {"account": line.account, "debit": max(line.amount, 0), "credit": max(-line.amount, 0)}
+                    for line in entry.lines
+                ],
+            }
+            for entry in self.entries
+        ]
+
+    @property
+    def warning(self) -> str:
+        if self._found[1]:
+            return self._found[1]
+        if self.entries and self.year.end >= timezone.localdate():
+            return _("%(year)s has not ended yet.") % {"year": self.year}
+        return ""
+
+    @property
+    def clears(self) -> tuple[str, str] | None:
+        """Where what is missing is set right."""
+        return (book_url(self.client, "chart"), _("Chart of accounts")) if self._found[1] else None
+
+    @property
+    def is_possible(self) -> bool:
+        return bool(self.entries)
+
+    @property
+    def button(self) -> str:
+        return _("Close %(year)s") % {"year": self.year}
+
+    @property
+    def consequence(self) -> str:
+        if self._found[1]:
+            return _("%(year)s cannot be closed yet.") % {"year": self.year}
+        if not self.entries:
+            return _("Nothing is left to close in %(year)s.") % {"year": self.year}
+        posts = ngettext("Posts this entry", "Posts these %(count)s entries", len(self.entries))
+        return _("%(posts)s, dated %(day)s. No report changes: earlier results are computed either way.") % {
+            "posts": posts % {"count": len(self.entries)},
+            "day": formats.date_format(self.year.end, DAY),
+        }
+
+    def make_form(self, data: Any = None) -> forms.Form:
+        form = forms.Form(data, use_required_attribute=False)
+        last_periods = self.year.periods.filter(end=self.year.end)
+        if self.entries and not last_periods.filter(state=PeriodState.OPEN).exists():
+            form.fields["reason"] = ReasonField()
+        return form
+
+    def act(self, form: forms.Form) -> str:
+        posted = close_fiscal_year(
+            self.year, by=self.request.user, reason=form.cleaned_data.get("reason", "")
+        )
+        if not posted:
+            return _("Nothing was left to close in %(year)s.") % {"year": self.year}
+        numbers = ", ".join(str(entry.number) for entry in posted)
+        return _("%(year)s is closed, by entry %(numbers)s.") % {"year": self.year, "numbers": numbers}
+
+
+class YearForm(forms.Form):
+    start = forms.DateField(label=gettext_lazy("First day"), validators=KEPT_FOR)
+    end = forms.DateField(label=gettext_lazy("Last day"), validators=KEPT_FOR)
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=50,
+        required=False,
+        help_text=gettext_lazy("Left empty: its years, such as 2026 or 2026/27."),
+    )
+
+    def __init__(self, data: Any, *, fixed: str, **options: Any) -> None:
+        super().__init__(data, use_required_attribute=False, **options)
+        for name in ("start", "end"):
+            self.fields[name].widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
+            self.fields[name].error_messages["invalid"] = _("This is no date. Write it as 2026-01-31.")
+        if fixed:
+            self.fields[fixed].disabled = True
+
+
+class OpenYearView(PeriodDialogView):
+    """
+    The next fiscal year, an earlier one for books that are taken over, or the first one.
+
+    The day that touches the years there are is given; the other is proposed twelve months away and can
+    be changed, for a short or a long year.
+    """
+
+    title = gettext_lazy("Open a fiscal year")
+    button = gettext_lazy("Open the year")
+    permission = "ledger.add_fiscalyear"
+
+    @cached_property
+    def is_earlier(self) -> bool:
+        return self.request.GET.get("side") == "earlier"
+
+    @property
+    def consequence(self) -> str:
+        return _(
+            "Opens a period for each month, and one on the last day for adjustments. A year has up to "
+            "18 months; its dates are fixed once it is open."
+        )
+
+    def make_form(self, data: Any = None) -> forms.Form:
+        start, end, fixed = proposed_year(self.client, timezone.localdate(), earlier=self.is_earlier)
+        return YearForm(data, fixed=fixed, initial={"start": start, "end": end})
+
+    def act(self, form: forms.Form) -> str:
+        year = open_fiscal_year(self.client, by=self.request.user, **form.cleaned_data)
+        return _("Fiscal year %(year)s is open.") % {"year": year}
+
+
+class RemoveYearView(YearDialogView):
+    """Taking back a fiscal year that was opened by mistake."""
+
+    title = gettext_lazy("Remove a fiscal year")
+    permission = "ledger.delete_fiscalyear"
+    is_danger = True
+
+    @property
+    def button(self) -> str:
+        return _("Remove %(year)s") % {"year": self.year}
+
+    @property
+    def consequence(self) -> str:
+        start, end = formats.date_format(self.year.start, DAY), formats.date_format(self.year.end, DAY)
+        return _("Removes %(year)s, %(start)s to %(end)s, with its periods. It can be opened again.") % {
+            "year": self.year,
+            "start": start,
+            "end": end,
+        }
+
+    def act(self, form: forms.Form) -> str:
+        name = self.year.name
+        remove_fiscal_year(self.year, by=self.request.user)
+        return _("Fiscal year %(year)s is removed.") % {"year": name}
+
+
+def _period_of(client: Client, pk: str) -> Period | None:
+    is_id = pk.isascii() and pk.isdecimal() and len(pk) <= 18
+    return Period.objects.filter(client=client, pk=int(pk)).first() if is_id else None
+
+
+def _named(periods: list[Period]) -> str:
+    """Name periods in a sentence: all of a few, the ends of many."""
+    if len(periods) <= MOST_NAMED:
+        return _and([str(period) for period in periods])
+    return _("%(first)s to %(last)s (%(count)s periods)") % {
+        "first": periods[0],
+        "last": periods[-1],
+        "count": len(periods),
+    }
+
+
+def _and(names: list[str]) -> str:
+    if len(names) < 2:
+        return "".join(names)
+    return _("%(names)s and %(last)s") % {"names": ", ".join(names[:-1]), "last": names[-1]}
