@@ -8,7 +8,7 @@ class LedgerConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.core import guards
-        from apps.ledger import close_checks, refusals, rights, search  # noqa: F401  (each fills a registry)
+        from apps.ledger import close_checks, dashboard, refusals, rights, search  # noqa: F401
         from apps.ledger.checking import card, chain, rules  # noqa: F401
 
         for model in self.get_models():
