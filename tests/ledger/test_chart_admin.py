@@ -187,6 +187,9 @@ class TestDeleting:
         make_draft(acorn, ("1010", "-5"), ("6100", "5"))
         client.force_login(make_staff(acorn, Role.REVIEWER))
         address = reverse("admin:ledger_account_delete", args=[accounts["6100"].pk])
+        unused = reverse("admin:ledger_account_delete", args=[accounts["6200"].pk])
+        assert address not in client.get(change(accounts["6100"])).content.decode()
+        assert unused in client.get(change(accounts["6200"])).content.decode()
         for answer in (client.get(address, follow=True), client.post(address, {"post": "yes"}, follow=True)):
             assert "Make it inactive instead." in answer.content.decode()
         assert acorn.accounts.filter(code="6100").exists()

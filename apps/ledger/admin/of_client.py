@@ -52,6 +52,14 @@ class OfClientAdmin(BaseAdmin):
             return self._ask_for_client(request)
         return super().add_view(request, form_url, extra_context)
 
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        obj = context.get("original")
+        if obj and self.has_delete_permission(request, obj) and self.why_kept(obj):
+            context["show_delete"] = False
+        return super().render_change_form(request, context, *args, **kwargs)
+
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
