@@ -28,12 +28,13 @@ from apps.core.access import visible
 from apps.core.admin import BoundedPaginator, ScopedSelectFilter
 from apps.ledger.admin.of_client import OfClientAdmin
 from apps.ledger.bulk_posting import post_drafts
-from apps.ledger.models import EntryStatus, JournalEntry, JournalLine
+from apps.ledger.models import EntryKind, EntryStatus, JournalEntry, JournalLine, Review
 from apps.ledger.search import find_entries
 from apps.ledger.services import post_entries
 from apps.ledger.templatetags.figures import money
 from apps.ledger.views.books import book_url
 from apps.profiles.codes import decimal_places
+from apps.profiles.models import Client
 
 LABELS = {EntryStatus.DRAFT: "warning", EntryStatus.POSTED: "success"}
 MOST_LINES_SHOWN = 10
@@ -83,7 +84,7 @@ class PostForm(forms.Form):
 
 @admin.register(JournalEntry)
 class JournalEntryAdmin(OfClientAdmin):
-    list_display = ["day", "number", "client", "description", "document_number", "total", "state"]
+    list_display = ["day", "number", "client_name", "description", "document_number", "total", "state"]
     list_display_links = ["day", "number"]
     list_select_related = ["client"]
     list_filter = [
@@ -134,7 +135,9 @@ class JournalEntryAdmin(OfClientAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        return super().changelist_view(request, {**(extra_context or {}), "tabs": _tabs(request)})
+        return super().changelist_view(
+            request, {**(extra_context or {}), "tabs": _tabs(request), "chips": _chips(request)}
+        )
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -170,6 +173,10 @@ class JournalEntryAdmin(OfClientAdmin):
     @display(description=_("date"), ordering="date")
     def day(self, entry: JournalEntry) -> str:
         return formats.date_format(entry.date)
+
+    @display(description=_("client"))
+    def client_name(self, entry: JournalEntry) -> str:
+        return entry.client.name
 
     @display(description=_("amount"), formatting="price")
     def total(self, entry: JournalEntry) -> SafeString | str:
@@ -267,3 +274,31 @@ def _tabs(request: HttpRequest) -> list[dict[str, Any]]:
         {"title": title, "url": f"{url}?{urlencode({**kept, **filters})}", "is_current": now == filters}
         for title, filters in choices
     ]
+
+
+def _chips(request: HttpRequest) -> list[dict[str, str]]:
+    """Return what the list is narrowed by, each with the link that takes it away."""
+    choices = {
+        "status__exact": dict(EntryStatus.choices),
+        "kind__exact": dict(EntryKind.choices),
+        "review__exact": dict(Review.choices),
+    }
+    chips = []
+    for name, value in request.GET.items():
+        label = ""
+        if name == "client__id__exact" and value.isascii() and value.isdecimal() and len(value) <= 18:
+            client = visible(Client.objects.filter(pk=value), request.user).first()
+            label = client.name if client else ""
+        elif name in choices:
+            label = str(choices[name].get(value, ""))
+        elif name in ("date_from", "date_to") and value:
+            words = _now("from %(day)s") if name == "date_from" else _now("to %(day)s")
+            label = words % {"day": value[:20]}
+        elif name == "mine" and value == "yes":
+            label = _now("Drafted by me")
+        if label:
+            left = request.GET.copy()
+            left.pop(name)
+            left.pop("p", None)
+            chips.append({"label": label, "url": f"?{left.urlencode()}"})
+    return chips

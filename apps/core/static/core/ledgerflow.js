@@ -39,6 +39,17 @@ document.addEventListener("keydown", (event) => {
   if (first && Alpine.$data(event.target).currentIndex === 0) location.assign(first.href);
 }, true);
 
+// A dialog takes the focus: the field it asks for, else its first one. Unfold leaves it on the page behind.
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.target.id !== "modal-content") return;
+  setTimeout(() => {
+    if (event.target.contains(document.activeElement)) return;
+    const fields = "[autofocus], [aria-invalid=true], input:not([type=hidden]), select, textarea, button[type=submit]";
+    event.target.querySelector("[autofocus]")?.focus();
+    if (!event.target.contains(document.activeElement)) event.target.querySelector(fields)?.focus();
+  }, 60);
+});
+
 // A running job is followed without a reload: the page is fetched and its live parts are exchanged.
 async function follow() {
   const following = document.querySelector("[data-follow]");

@@ -141,7 +141,7 @@
     one("[data-total=credit]").textContent = written(credit);
     const difference = one("[data-difference]");
     const rest = debit - credit;
-    difference.textContent = lines ? `${form.dataset.difference} ${written(rest < 0n ? -rest : rest)}` : "";
+    difference.textContent = lines ? `${form.dataset.word} ${written(rest < 0n ? -rest : rest)}` : "";
     difference.toggleAttribute("data-is-zero", !rest && !wrong);
     const why = rest || wrong ? form.dataset.differ.replace("%s", written(rest < 0n ? -rest : rest)) : lines < 2 ? form.dataset.two : "";
     const primary = one("[data-primary]");
