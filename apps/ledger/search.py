@@ -125,7 +125,7 @@ def _add_texts(
 ) -> None:
     """Add what has the words: first of the recent entries, then of all where words have an index."""
     words = [word for word in term.split() if len(word) >= SHORTEST_WORD] or [term]
-    contacts = _scoped(user, Contact, client_id).filter(_has("name", words)).values_list("pk", flat=True)
+    contacts = _scoped(user, Contact, client_id).filter(has_words("name", words)).values_list("pk", flat=True)
     of_contacts = lines.filter(contact__in=list(contacts[:MOST_CONTACTS])).order_by("-date", "-entry_id")
     found.add(of_contacts.values_list("entry_id", flat=True)[:limit], limit)
 
@@ -133,7 +133,7 @@ def _add_texts(
     for parts in ((entries, "pk", "description"), (lines, "entry_id", "memo")):
         rows, key, name = parts
         found.add(
-            rows.filter(_has(name, words), **{f"{key}__in": recent}).values_list(key, flat=True)[:limit],
+            rows.filter(has_words(name, words), **{f"{key}__in": recent}).values_list(key, flat=True)[:limit],
             limit,
         )
     if len(recent) < RECENT or len(found.ids) >= limit:
@@ -142,10 +142,11 @@ def _add_texts(
         found.only_recent = True
         return
     for rows, key, name in ((entries, "pk", "description"), (lines, "entry_id", "memo")):
-        found.add(rows.filter(_has(name, words)).order_by().values_list(key, flat=True)[:limit], limit)
+        found.add(rows.filter(has_words(name, words)).order_by().values_list(key, flat=True)[:limit], limit)
 
 
-def _has(name: str, words: list[str]) -> Q:
+def has_words(name: str, words: list[str]) -> Q:
+    """Return the condition that a text has each of the words, in a form that its index knows."""
     condition = ~Q(**{name: ""})  # which the index leaves out, and has to hear
     for word in words:
         condition &= Q(**{f"{name}__icontains": word})
