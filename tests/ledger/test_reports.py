@@ -210,7 +210,7 @@ def test_loan_payments_by_month(client, owner):
 
 def links(answer):
     """Return the address behind each figure of a page, by the anchor it stands at."""
-    found = re.findall(r'<td class="lf-number" id="([^"]+)">\s*<a href="([^"]+)"', answer.content.decode())
+    found = re.findall(r'<td class="lf-number" id="([^"]+)"><a href="([^"]+)"', answer.content.decode())
     return {anchor: url.replace("&amp;", "&") for anchor, url in found}
 
 
@@ -265,12 +265,15 @@ def test_a_report_says_whose_it_is_and_what_it_counts(client):
     books.basis = Basis.CASH
     books.save()
     make_posted(books, ("1010", "5.00"), ("4000", "-5.00"))
-    make_draft(books, ("1010", "5.00"))
+    draft = make_draft(books, ("1010", "5.00"))
+    make_draft(make_books()[0], ("1010", "5.00"))
     reader = Reader(client, books)
     for name in REPORTS:
         page = reader.open(name, day="2026-12-31", start="2026-01-01", end="2026-12-31").content.decode()
-        for said in [str(books), "Accrual", "31 Dec 2026", "UTC", "accrual basis", "One draft of this time"]:
+        for said in [str(books), "Accrual", "31 Dec 2026", "UTC", "accrual basis", ">draft</a> of this time"]:
             assert said in page, (name, said)
+    url = re.search(r'One <a href="([^"]+)">draft', page)[1].replace("&amp;", "&")
+    assert list(client.get(url).context["cl"].result_list) == [draft]
 
 
 # Registers

@@ -50,7 +50,7 @@ def journal(
     """Return the entries from a place on, or the first ones; a page deep in the journal costs no more."""
     entries = posted_entries(client, start, end, kind=kind)
     shown = list(_with_lines(entries.filter(_from(begins)) if begins else entries)[: size + 1])
-    earlier = list(entries.filter(~_from(begins)).reverse()[:size]) if begins else []
+    earlier = list(entries.filter(_until(begins)).reverse()[:size]) if begins else []
     return JournalPage(
         entries=shown[:size],
         previous=earlier[-1] if earlier else None,
@@ -75,7 +75,12 @@ def kinds_offered() -> list[tuple[str, str]]:
 
 def _from(place: Place) -> Q:
     date, pk = place
-    return Q(date__gt=date) | Q(date=date, pk__gte=pk)
+    return Q(date__gte=date) & (Q(date__gt=date) | Q(pk__gte=pk))  # the first part is what an index serves
+
+
+def _until(place: Place) -> Q:
+    date, pk = place
+    return Q(date__lte=date) & (Q(date__lt=date) | Q(pk__lt=pk))
 
 
 def _with_lines(entries: QuerySet[JournalEntry]) -> QuerySet[JournalEntry]:

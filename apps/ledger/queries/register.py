@@ -237,7 +237,7 @@ def register(lines: AccountLines, *, opening: Standing, page: int, size: int) ->
     page = min(max(page, 1), pages)
     skipped, following = lines.from_line((page - 1) * size)
     brought_forward = opening.after(skipped)
-    shown = with_balances(_told(following[:size]), brought_forward)
+    shown = with_balances(_page(following[:size]), brought_forward)
     return Register(
         account=lines.account,
         opening=opening,
@@ -364,12 +364,9 @@ def _lines_of(
             whole.append(row.account.pk)
         elif row.account:
             before[row.account.pk], rest = _ledger_lines(row.account, start, end).from_line(skip)
-            lines[row.account.pk] = list(_told(rest[:take]))
-    for line in _told(
-        JournalLine.objects.filter(account__in=whole, is_posted=True, date__gte=start, date__lte=end)
-        .exclude(kind=EntryKind.CLOSING)
-        .order_by("account", "date", "pk")
-    ):
+            lines[row.account.pk] = list(_page(rest[:take]))
+    of_whole = JournalLine.objects.filter(account__in=whole, is_posted=True, date__gte=start, date__lte=end)
+    for line in _page(of_whole.exclude(kind=EntryKind.CLOSING)):
         lines[line.account_id].append(line)
     return lines, before
 
@@ -385,11 +382,11 @@ def _line_counts(client: Client, start: datetime.date, end: datetime.date) -> di
     of_client = Q(client=client) & ~Q(kind=EntryKind.CLOSING)
     counts: dict[int, int] = defaultdict(int)
     totals = AccountTotal.objects.filter(of_client, month__gte=whole_from, month__lte=whole_until)
-    for pk, count in totals.values_list("account").annotate(Sum("lines")):
+    for pk, count in totals.values_list("account").annotate(Sum("lines")).order_by():
         counts[pk] += count
     outside = Q(date__lt=whole_from) | Q(date__gt=whole_until)
     lines = JournalLine.objects.filter(of_client, outside, is_posted=True, date__gte=start, date__lte=end)
-    for pk, count in lines.values_list("account").annotate(Count("pk")):
+    for pk, count in lines.values_list("account").annotate(Count("pk")).order_by():
         counts[pk] += count
     return counts
 
@@ -403,6 +400,13 @@ def _contra_codes(entries: Collection[int]) -> dict[int, tuple[str, ...]]:
         for row in lines.annotate(n=Count("account", distinct=True), low=Min(code), high=Max(code))
         if row["n"] == 2
     }
+
+
+def _page(lines: QuerySet[JournalLine]) -> QuerySet[JournalLine]:
+    # Their ids come out of the index of the register alone, however many lines are skipped.
+    return _told(JournalLine.objects.filter(pk__in=list(lines.values_list("pk", flat=True)))).order_by(
+        "date", "pk"
+    )
 
 
 def _told(lines: QuerySet[JournalLine]) -> QuerySet[JournalLine]:

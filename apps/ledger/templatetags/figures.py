@@ -9,6 +9,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from apps.ledger.reports.statement import Cell
+
 register = template.Library()
 
 
@@ -44,6 +46,17 @@ def per_cent(value: Decimal | None) -> SafeString | str:
         return "–"
     text = f"{number_format(value, 1, force_grouping=True)} %"
     return format_html('<span class="lf-negative">{}</span>', text) if value < 0 else text
+
+
+@register.simple_tag
+def figure(cell: Cell, decimals: int) -> SafeString | str:
+    """Write a figure of a statement, as the way to what is behind it where there is one."""
+    if cell.kind == "percent":
+        return per_cent(cell.value)
+    if cell.value is None:
+        return ""
+    text = side(cell.value, decimals) if cell.kind == "side" else money(cell.value, decimals)
+    return format_html('<a href="{}">{}</a>', cell.url, text) if cell.url else text
 
 
 @register.simple_tag

@@ -7,13 +7,15 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect
-from django.urls import Resolver404, resolve
+from django.urls import Resolver404, resolve, reverse
 from django.utils import formats, timezone
 from django.utils.functional import Promise
+from django.utils.html import format_html
 from django.utils.http import content_disposition_header, url_has_allowed_host_and_scheme, urlencode
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import ngettext
 
 from apps.ledger.models import Account, JournalEntry
 from apps.ledger.reports.files import Sheet, csv_lines, write_excel
@@ -105,12 +107,23 @@ class ReportView(BooksView):
             )
         drafts = JournalEntry.objects.drafts().filter(client=self.client, date__range=self.options.span.days)
         if count := drafts.count():
-            notes.append(
-                _("One draft of this time is not counted.")
-                if count == 1
-                else _("%(count)s drafts of this time are not counted.") % {"count": count}
+            said = ngettext(
+                'One <a href="{url}">draft</a> of this time is not counted.',
+                '{count} <a href="{url}">drafts</a> of this time are not counted.',
+                count,
             )
+            notes.append(format_html(said, count=count, url=self._drafts_of_the_time()))
         return notes
+
+    def _drafts_of_the_time(self) -> str:
+        first, last = (day.isoformat() for day in self.options.span.days)
+        chosen = {
+            "client__id__exact": self.client.pk,
+            "status__exact": "draft",
+            "date_from": first,
+            "date_to": last,
+        }
+        return f"{reverse('admin:ledger_journalentry_changelist')}?{urlencode(chosen)}"
 
     # Addresses
 
