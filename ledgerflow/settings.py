@@ -114,6 +114,7 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English")]
 USE_I18N = True
 USE_THOUSAND_SEPARATOR = True
+FORMAT_MODULE_PATH = ["ledgerflow.formats"]
 
 # Who may sign in, and for how long
 AUTH_USER_MODEL = "core.User"

@@ -13,7 +13,7 @@ from tests.e2e.browser import DESK, PHONE, chromium, sign_in
 from tests.stack import ROOT, Stack
 
 PICTURES = ROOT / "docs" / "pictures"
-FOR_READERS = ["today", "clients", "client"]
+FOR_READERS = ["today", "clients", "client", "books", "chart", "entry-new", "periods", "profit-and-loss"]
 PAGES = {
     "today": "/admin/",
     "clients": "/admin/profiles/client/",
@@ -30,9 +30,35 @@ PAGES = {
     "sign-ins": "/admin/core/signin/",
     "wrong-passwords": "/admin/core/wrongpassword/",
     "back-up-now": "/admin/backups/now/",
+    "books": "/admin/books/ACORN/",
+    "chart": "/admin/books/ACORN/chart/",
+    "entry-new": "/admin/books/ACORN/entries/new/",
+    "entry": "/admin/books/ACORN/entries/5/",
+    "entries": "/admin/ledger/journalentry/",
+    "periods": "/admin/books/ACORN/periods/",
+    "close": "/admin/close/",
+    "trial-balance": "/admin/books/ACORN/trial-balance/",
+    "profit-and-loss": "/admin/books/ACORN/profit-and-loss/?split=quarter",
+    "balance-sheet": "/admin/books/ACORN/balance-sheet/",
+    "general-ledger": "/admin/books/ACORN/general-ledger/",
+    "journal": "/admin/books/ACORN/journal/",
+    "accounts": "/admin/ledger/account/",
+    "contacts": "/admin/ledger/contact/",
+    "tax-codes": "/admin/ledger/taxcode/",
     "nothing-matches": "/admin/profiles/client/?q=zebra",
     "not-found": "/admin/nonsense/",
 }
+
+
+def type_entry(page):
+    """Type an entry of five lines, as somebody who knows the keys does."""
+    head = ["15", "INV-204", "November, by transfer", None]
+    lines = [("6110", "1450", ""), ("6220", "64.50", ""), ("6230", "89", ""), ("6210", "80+42.35", "Paper"),
+             ("1010", "=", "")]  # fmt: skip
+    for text in [*head, *(cell for line in lines for cell in line)]:
+        page.keyboard.type(text or "")
+        page.wait_for_timeout(150)
+        page.keyboard.press("Tab")
 
 
 def take(browser, stack, words, folder, pages, *, user="owner", dark=False, viewport=DESK, suffix=""):
@@ -47,6 +73,8 @@ def take(browser, stack, words, folder, pages, *, user="owner", dark=False, view
     for name in pages:
         page.goto(address + PAGES[name])
         page.wait_for_load_state("networkidle")
+        if name == "entry-new":
+            type_entry(page)
         page.screenshot(path=folder / f"{name}{suffix}.png")
     context.close()
 

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from apps.core.models import User
 from apps.ledger.demo import make_books
+from apps.ledger.services.checking import check_all_books
 from apps.profiles.groups import AUDITORS, BACKUPS
 from apps.profiles.models import Client, LegalForm, Numbering, StaffAccess, TaxForm
 from apps.profiles.roles import Role
@@ -49,6 +50,7 @@ class Command(BaseCommand):
         with transaction.atomic():
             self._load(passwords)
             self._keep(passwords, options["passwords"])
+        check_all_books()  # as the worker does each night
 
     def _load(self, passwords: dict[str, str]) -> None:
         currencies = {"GB": "GBP", "DE": "EUR"}
