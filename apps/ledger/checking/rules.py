@@ -10,6 +10,7 @@ from typing import Any
 
 from django.apps import apps
 from django.utils.formats import date_format
+from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.registry import Text, book_checks
@@ -40,6 +41,8 @@ class Rule:
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
     shown = {name: "?" if value is None else value for name, value in row.items()}
+    if "number" in row and row["number"] is None:
+        shown["number"] = _now("(draft)")
     for name in ("date", "start", "end"):
         if row.get(name):
             shown[name] = date_format(row[name], "Y-m-d")
@@ -51,8 +54,9 @@ ENTRIES = """
     SELECT e.client_id, e.position AS place, e.number, e.date, e.status = 'posted' AS is_posted,
            count(l.id) AS lines, coalesce(sum(l.amount), 0) AS difference,
            coalesce(bool_or((l.date, l.kind, l.is_posted, l.debit - l.credit) IS DISTINCT FROM
-                            (e.date, e.kind, e.status = 'posted', l.amount)), false) AS differs,
-           coalesce(bool_or(a.is_postable IS NOT TRUE), false) AS heading,
+                            (e.date, e.kind, e.status = 'posted', l.amount))
+                        FILTER (WHERE l.id IS NOT NULL), false) AS differs,
+           coalesce(bool_or(a.is_postable IS NOT TRUE) FILTER (WHERE l.id IS NOT NULL), false) AS heading,
            coalesce(bool_or(l.amount <> round(l.amount, coalesce(base.decimals, 2))
                             OR l.tax_base <> round(l.tax_base, coalesce(base.decimals, 2))
                             OR l.foreign_amount <> round(l.foreign_amount, coalesce(own.decimals, 2))),
@@ -221,9 +225,12 @@ RULES = [
               FROM ledger_journalline l LEFT JOIN ledger_journalline o ON o.id = l.recodes_id
              WHERE l.entry_id = e.id
           ) body ON true
-         WHERE e.client_id = ANY(%(clients)s) AND e.status = 'posted'
-           AND (e.kind = 'recode' OR (e.kind = 'adjusting' AND body.back > 0))
-           AND (body.wrong IS NOT FALSE OR body.lines <> 2 * body.back)
+         WHERE e.status = 'posted' AND (body.wrong IS NOT FALSE OR body.lines <> 2 * body.back)
+           AND e.id IN (
+                SELECT id FROM ledger_journalentry WHERE client_id = ANY(%(clients)s) AND kind = 'recode'
+                 UNION
+                SELECT entry_id FROM ledger_journalline
+                 WHERE client_id = ANY(%(clients)s) AND recodes_id IS NOT NULL)
         """,
         _("Entry %(number)s of %(date)s is a recoding, and does not take back what it says it does."),
     ),
