@@ -12,6 +12,7 @@ import datetime
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -107,7 +108,7 @@ def _batches(sizes: dict[int, int]) -> Iterator[list[int]]:
         yield batch
 
 
-def set_based(sql: str, clients: Sequence[int], **arguments: object) -> Iterator[dict[str, object]]:
+def set_based(sql: str, clients: Sequence[int], **arguments: Any) -> Iterator[dict[str, Any]]:
     """
     Run a query for failing rows, and yield the first of each client with how many there are.
 

@@ -22,14 +22,14 @@ def last_check(user: Any) -> Card | None:
     if not user.has_perm("ledger.view_bookcheck"):
         return None
     last = BookCheck.objects.first()
-    is_late = last is None or timezone.now() - last.at > OLDEST
+    is_good = last is not None and last.is_clean and timezone.now() - last.at <= OLDEST
     return Card(
         title=_("Books checked"),
         value=_value(last),
         url=reverse("admin:ledger_bookcheck_changelist"),
         hint=_("%(age)s ago.") % {"age": timesince(last.at, depth=1)} if last else _("No check has run."),
         icon="verified",
-        tone="alarm" if is_late or not last.is_clean else "calm",
+        tone="calm" if is_good else "alarm",
     )
 
 

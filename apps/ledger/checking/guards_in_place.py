@@ -79,9 +79,13 @@ def _triggers(expected: Triggers) -> Iterator[str]:
 
 
 def _functions(expected: dict[str, str]) -> Iterator[str]:
-    found = dict(
-        _rows("SELECT proname, prosrc FROM pg_proc WHERE pronamespace = current_schema()::regnamespace")
-    )
+    found = {
+        function: source
+        for function, source in _rows(
+            "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = current_schema()::regnamespace"
+        )
+        if function in expected
+    }
     for name, source in sorted(expected.items()):
         if found.get(name) != source:
             yield (
@@ -121,7 +125,7 @@ def _constraints() -> Iterator[str]:
                     "table": table,
                 }
         for field in model._meta.local_concrete_fields:
-            if field.remote_field and field.db_constraint and (table, field.column) not in keys:
+            if getattr(field, "db_constraint", False) and (table, field.column) not in keys:
                 yield _("The foreign key of %(table)s.%(column)s is missing or was never checked.") % {
                     "table": table,
                     "column": field.column,
