@@ -22,7 +22,7 @@ class Card:
 
     title: Text
     value: Text | int
-    url: str
+    url: Text
     hint: Text = ""
     icon: str = ""
     tone: Literal["calm", "attention", "alarm"] = "calm"
@@ -34,8 +34,8 @@ class Listing:
 
     title: Text
     headers: list[Text]
-    rows: list[tuple[str, list[Any]]]
-    more_url: str = ""
+    rows: list[tuple[Text, list[Any]]]
+    more_url: Text = ""
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:

@@ -4,12 +4,10 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from apps.ledger.queries.changes import changed_since
-from apps.ledger.services.closing import close_through, lock_through, reopen_period
-from apps.ledger.services.year_end import close_fiscal_year
 from django.core.exceptions import PermissionDenied, ValidationError
 
 from apps.ledger.models import ClosedPeriod, JournalEntry, Period
+from apps.ledger.queries.changes import changed_since
 from apps.ledger.services import (
     Line,
     draft_entry,
@@ -18,6 +16,8 @@ from apps.ledger.services import (
     recode,
     reverse_entry,
 )
+from apps.ledger.services.closing import close_through, lock_through, reopen_period
+from apps.ledger.services.year_end import close_fiscal_year
 from apps.profiles.models import LegalForm
 from apps.profiles.roles import Role
 from tests.factories import make_owner, make_staff

@@ -61,7 +61,7 @@ class SearchField[Record: (Account, Contact)](forms.Field):
     ) -> None:
         super().__init__(widget=SearchInput(client, self.address, self.nothing), **options)
         self.client = client
-        self.find = find or self.read
+        self.find: Callable[[int], Record | None] = find or self.read
 
     def clean(self, value: Any) -> Record | None:
         picked, text = value or ("", "")

@@ -40,7 +40,7 @@ class EntryForm(forms.Form):
     reason = forms.CharField(label=_("Reason"), max_length=500, required=False)
 
     def __init__(self, *args: Any, entry: JournalEntry | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, use_required_attribute=False, **kwargs)
+        super().__init__(*args, **{"use_required_attribute": False, **kwargs})
         if entry is not None and entry.kind not in KINDS:
             self.fields["kind"].choices = [(entry.kind, entry.get_kind_display())]  # type: ignore[attr-defined]
         for name in ("document_number", "description", "reason"):
@@ -143,7 +143,7 @@ class LineForm(forms.Form):
         for name in MORE:
             self.fields[name].widget.attrs["data-more"] = ""
         for name in ("account", "debit", "credit", "memo"):
-            self.fields[name].widget.attrs["aria-label"] = self.fields[name].label.capitalize()
+            self.fields[name].widget.attrs["aria-label"] = str(self.fields[name].label).capitalize()
         self.fields["memo"].widget.attrs["autocomplete"] = "off"
 
     @property
@@ -238,7 +238,7 @@ class BaseLineFormSet(BaseFormSet):
     }
 
     def __init__(self, *args: Any, client: Client, **kwargs: Any) -> None:
-        super().__init__(*args, prefix="lines", **kwargs)
+        super().__init__(*args, **{"prefix": "lines", **kwargs})
         self.records = Records(client, self.data)
         self.form_kwargs = {"records": self.records}
 

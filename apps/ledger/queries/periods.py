@@ -135,8 +135,8 @@ def _rows(client: Client, years: list[FiscalYear], today: datetime.date) -> dict
     draft_counts = list(drafts.order_by())
     closings = latest_closings(periods)
     rows: dict[int, list[PeriodRow]] = defaultdict(list)
-    for closing in closings.values():
-        closing.client = client
+    for one in closings.values():
+        one.client = client
     changed = changed_among(closings.values())
     for period in periods:
         closing = closings.get(period.pk)

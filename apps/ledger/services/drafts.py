@@ -172,10 +172,10 @@ def _write_lines(
 ) -> None:
     """Remove, change and add lines, with history only for those that differ."""
     kept = {pk for pk, _line in lines if pk in before}
-    for pk, line in before.items():
-        if pk not in kept:
-            sign(line, by=by, reason=reason)
-            line.delete()
+    for gone in before.values():
+        if gone.pk not in kept:
+            sign(gone, by=by, reason=reason)
+            gone.delete()
     changed, added = [], []
     for number, (pk, line) in enumerate(lines, start=1):
         stored = before.get(pk) if pk is not None else None
@@ -201,7 +201,7 @@ def _changes(stored: JournalLine, line: Line) -> dict[str, Any]:
     changes = {
         name: getattr(line, name)
         for name in CHANGEABLE
-        if getattr(stored, JournalLine._meta.get_field(name).attname)
+        if getattr(stored, JournalLine._meta.get_field(name).attname)  # type: ignore[union-attr]
         != (value.pk if hasattr(value := getattr(line, name), "pk") else value)
     }
     if set(changes) == {"rate"} and line.rate is None:
@@ -214,7 +214,7 @@ def who_changed_what(entry: JournalEntry, seen: int) -> str:
     records = entry.history.order_by("-history_id")  # type: ignore[attr-defined]
     newest, before = records.first(), records.filter(history_id=seen).first()
     names = newest.diff_against(before).changed_fields if before else []
-    what = [str(entry._meta.get_field(name).verbose_name) for name in names]
+    what = [str(entry._meta.get_field(name).verbose_name) for name in names]  # type: ignore[union-attr]
     since = before.history_date if before else entry.created_at
     if JournalLine.history.filter(entry_id=entry.pk, history_date__gt=since).exists():  # type: ignore[attr-defined]
         what.append(_("lines"))

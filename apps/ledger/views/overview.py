@@ -1,6 +1,5 @@
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlencode
 
 from django.urls import reverse
 from django.utils import formats, timezone
@@ -8,7 +7,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.dashboard import Card, Listing
-from apps.ledger.models import EntryStatus, Review
+from apps.ledger.close_checks import list_url
+from apps.ledger.models import EntryStatus, JournalEntry, Review
 from apps.ledger.queries.overview import Overview, overview
 from apps.ledger.templatetags.figures import money
 from apps.ledger.views.books import BooksView, book_url
@@ -70,7 +70,7 @@ class OverviewView(BooksView):
         yield Card(
             gettext("Drafts"),
             facts.drafts,
-            self._entries(status__exact=EntryStatus.DRAFT),
+            list_url(JournalEntry, self.client, status__exact=EntryStatus.DRAFT),
             hint=gettext("Waiting to be posted.") if facts.drafts else gettext("Nothing waits to be posted."),
             icon="edit_note",
             tone="attention" if facts.drafts else "calm",
@@ -78,7 +78,7 @@ class OverviewView(BooksView):
         yield Card(
             gettext("Open questions"),
             facts.questions,
-            self._entries(review__exact=Review.QUESTION),
+            list_url(JournalEntry, self.client, review__exact=Review.QUESTION),
             hint=gettext("Somebody waits for an answer.") if facts.questions else gettext("All answered."),
             icon="help",
             tone="attention" if facts.questions else "calm",
@@ -102,9 +102,5 @@ class OverviewView(BooksView):
                 )
                 for entry in facts.newest
             ],
-            more_url=self._entries(),
+            more_url=list_url(JournalEntry, self.client),
         )
-
-    def _entries(self, **filters: str) -> str:
-        query = urlencode({"client__id__exact": self.client.pk, **filters})
-        return f"{reverse('admin:ledger_journalentry_changelist')}?{query}"
