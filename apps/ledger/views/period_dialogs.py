@@ -85,7 +85,8 @@ class PeriodDialogView(BooksView):
         form.add_error(None, error)
 
     def _show(self, form: forms.Form) -> HttpResponse:
-        names = [*form.errors, "reason", *form.fields]
+        asked_anew = [self.request.headers.get("HX-Trigger-Name", "")]
+        names = [*form.errors, *asked_anew, "reason", *form.fields]
         typed = [one for one in names if one in form.fields and not form.fields[one].disabled]
         for first in [one for one in typed if not form[one].is_hidden][:1]:
             form.fields[first].widget.attrs["autofocus"] = True
@@ -106,29 +107,43 @@ class ReasonField(forms.CharField):
         missing = {"required": gettext_lazy("Say why: it stays in the history.")}
         options = {"label": gettext_lazy("Reason"), "max_length": 500, "error_messages": missing, **options}
         super().__init__(**options)
-        self.widget.attrs["autocomplete"] = "off"
+        self.widget.attrs |= {"autocomplete": "off", "hx-preserve": "true"}
+
+
+#: What is chosen decides what would happen: the dialog is asked for anew, and what was typed stays in it.
+ASKS_ANEW = {
+    "data-asks-anew": "true",
+    "hx-trigger": "change delay:150ms",
+    "hx-sync": "closest form:replace",
+    "hx-include": "#dialog [data-asks-anew]",
+    "hx-target": "#dialog",
+    "hx-select": "#dialog",
+    "hx-swap": "outerHTML",
+}
 
 
 class PeriodField(forms.ModelChoiceField):
-    """One of the periods offered; choosing another asks the dialog anew."""
+    """One of the periods offered."""
 
-    def __init__(self, periods: Any, **options: Any) -> None:
+    def __init__(self, periods: Any, *, address: str, **options: Any) -> None:
         super().__init__(periods, empty_label=None, **options)
-        self.widget.attrs["data-asks-anew"] = "true"
+        self.widget.attrs |= {**ASKS_ANEW, "hx-get": address}
 
 
 class CloseForm(forms.Form):
     """Through which month, with the adjusting periods or without; a reason only where it overrides."""
 
-    def __init__(self, data: Any, *, periods: Any, years: list[FiscalYear], **options: Any) -> None:
+    def __init__(
+        self, data: Any, *, periods: Any, years: list[FiscalYear], address: str, **options: Any
+    ) -> None:
         super().__init__(data, use_required_attribute=False, **options)
-        self.fields["through"] = PeriodField(periods, label=_("Through"))
+        self.fields["through"] = PeriodField(periods, label=_("Through"), address=address)
         if years:
             names = ", ".join(year.name for year in years)
             self.fields["adjusting"] = forms.BooleanField(
                 label=_("Also the adjusting period of %(years)s") % {"years": names}, required=False
             )
-            self.fields["adjusting"].widget.attrs["data-asks-anew"] = "true"
+            self.fields["adjusting"].widget.attrs |= {**ASKS_ANEW, "hx-get": address}
 
 
 class CloseView(PeriodDialogView):
@@ -212,7 +227,8 @@ class CloseView(PeriodDialogView):
         initial = {"through": self.chosen, "adjusting": self.with_adjusting}
         ids = [period.pk for period in self.offered]
         periods = Period.objects.filter(pk__in=ids).order_by("start")
-        form = CloseForm(data, periods=periods, years=self._years_with_adjusting(), initial=initial)
+        years = self._years_with_adjusting()
+        form = CloseForm(data, periods=periods, years=years, address=self.request.path, initial=initial)
         if self.findings and self.is_possible:
             form.fields["reason"] = ReasonField(
                 label=_("Why it is closed anyway"), required="anyway" in self.request.POST
@@ -276,9 +292,9 @@ class LockView(CloseView):
 class ReopenForm(forms.Form):
     reason = ReasonField()
 
-    def __init__(self, data: Any, *, periods: Any, **options: Any) -> None:
+    def __init__(self, data: Any, *, periods: Any, address: str, **options: Any) -> None:
         super().__init__(data, use_required_attribute=False, **options)
-        self.fields = {"period": PeriodField(periods, label=_("From")), **self.fields}
+        self.fields = {"period": PeriodField(periods, label=_("From"), address=address), **self.fields}
 
 
 class ReopenView(PeriodDialogView):
@@ -323,7 +339,8 @@ class ReopenView(PeriodDialogView):
     def make_form(self, data: Any = None) -> forms.Form:
         ids = [period.pk for period in self.offered]
         periods = Period.objects.filter(pk__in=ids).order_by("-end", "-is_adjusting")
-        return ReopenForm(data, periods=periods, initial={"period": self.chosen})
+        initial = {"period": self.chosen}
+        return ReopenForm(data, periods=periods, address=self.request.path, initial=initial)
 
     def act(self, form: forms.Form) -> str:
         opened = reopen_period(

@@ -40,8 +40,18 @@ document.addEventListener("keydown", (event) => {
 }, true);
 
 // A dialog takes the focus: the field it asks for, else its first one. Unfold leaves it on the page behind.
+// When it goes, what opened it has the focus again.
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.target.id !== "modal-content") return;
+  const opener = event.detail.requestConfig?.elt;
+  const modal = event.target.parentElement;
+  let isShown = false;
+  new MutationObserver((changes, observer) => {
+    if (modal.style.display !== "none") isShown = true;
+    if (!isShown || modal.style.display !== "none") return;
+    observer.disconnect();
+    opener?.focus();
+  }).observe(modal, { attributes: true, attributeFilter: ["style"] });
   setTimeout(() => {
     if (event.target.contains(document.activeElement)) return;
     const fields = "[autofocus], [aria-invalid=true], input:not([type=hidden]), select, textarea, button[type=submit]";
