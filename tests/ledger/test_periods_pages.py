@@ -109,7 +109,18 @@ def test_a_row_leads_to_the_drafts_of_its_month(client, books, manager):
     page = get(client, manager, "periods", books).content.decode()
     link = re.search(r'class="lf-finding" href="([^"]+)"', page).group(1).replace("&amp;", "&")
     assert link.endswith(f"?client__id__exact={books.pk}&status__exact=draft&date_to=2026-03-31")
-    assert client.get(link).context["cl"].result_count == 1
+    listed = client.get(link)
+    assert listed.context["cl"].result_count == 1
+    assert "Back to closing Acorn Bakery" in text(listed)
+    assert f'href="{address("periods", books)}"' in listed.content.decode()
+
+
+def test_there_is_no_way_back_to_a_client_somebody_may_not_see(client, books, manager):
+    theirs = make_client(name="Secret Bluebell")
+    client.force_login(manager)
+    query = {"client__id__exact": theirs.pk, "status__exact": "draft", "date_to": "2026-03-31"}
+    page = client.get(reverse("admin:ledger_journalentry_changelist"), query, follow=True)
+    assert "Secret" not in page.content.decode()
 
 
 def test_suspense_leads_to_the_register_and_back(client, books, manager):
@@ -315,6 +326,13 @@ def test_closing_again_takes_one_step(client, books, manager, owner):
     assert page.context["dialog"].button == "Close through March 2026"
     post(client, manager, "period_close", books, through=month(books, 3).pk)
     assert states(books).startswith("ssso")
+
+
+def test_a_second_click_says_that_it_is_done(client, books, manager):
+    for _ in range(2):
+        answer = post(client, manager, "period_close", books, through=month(books, 3).pk)
+    assert "This was closed or reopened meanwhile." in text(answer)
+    assert ClosedPeriod.objects.count() == 3
 
 
 def test_an_open_period_cannot_be_chosen_to_reopen(client, books, manager, owner):

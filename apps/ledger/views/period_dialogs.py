@@ -126,6 +126,8 @@ class PeriodField(forms.ModelChoiceField):
     """One of the periods offered."""
 
     def __init__(self, periods: Any, *, address: str, **options: Any) -> None:
+        gone = _("This was closed or reopened meanwhile. Choose another period.")
+        options["error_messages"] = {"invalid_choice": gone, "required": _("Choose a period.")}
         super().__init__(periods, empty_label=None, **options)
         self.widget.attrs |= {**ASKS_ANEW, "hx-get": address}
 
