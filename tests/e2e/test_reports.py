@@ -10,7 +10,7 @@ from apps.ledger.models import JournalEntry
 from apps.profiles.groups import make_groups
 from apps.profiles.roles import Role
 from tests.e2e.browser import DESK, PHONE
-from tests.factories import make_books, make_client, make_posted, make_staff
+from tests.factories import make_account, make_books, make_client, make_posted, make_staff
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -62,6 +62,29 @@ def test_a_wrong_figure_is_set_right_by_keyboard(acorn, page_of, live_server, co
     link = page.get_by_role("link", name=str(entry), exact=True)
     expect(link).to_have_attribute("href", reverse("admin:ledger_journalentry_change", args=[entry.pk]))
     assert complaints == []
+
+
+def test_a_figure_that_became_zero_leads_back_to_its_place(acorn, page_of, live_server):
+    for number in range(20):
+        code = f"5{number:03}"
+        make_account(acorn, code, name=f"Cost {number}")
+        make_posted(acorn, (code, "1.00"), ("1010", "-1.00"))
+    page = page_of(make_staff(acorn, Role.REVIEWER), viewport={"width": 1000, "height": 400})
+    page.goto(live_server.url + reverse("admin:trial_balance", args=["ACORN"]) + "?day=2026-12-31")
+    row = page.locator("tr", has_text="Cost 12").get_by_role("link")
+    row.scroll_into_view_if_needed()
+    stood = page.evaluate("scrollY")
+    assert stood > 200
+    row.click()
+    page.keyboard.press("j")
+    page.keyboard.press("Space")
+    page.keyboard.press("r")
+    page.keyboard.type("6200")
+    expect(page.get_by_role("dialog").get_by_role("option", name=re.compile("6200"))).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("One line recoded from 5012 Cost 12")).to_have_count(1)
+    expect(page.locator("tr", has_text="Cost 12")).to_have_count(0)
+    assert page.evaluate("scrollY") == pytest.approx(stood, abs=5)
 
 
 def test_what_was_recoded_is_shown_and_has_no_box(acorn, page_of, live_server):

@@ -170,6 +170,7 @@ class AccountLines:
 
     def place_of(self, line: JournalLine) -> int:
         """Return how many lines stand before this one."""
+        assert line.date  # noqa: S101  (the database copies the entry's)
         month = max(line.date.replace(day=1), self.start)
         before = sum(sums.lines for first, _last, sums in self._pieces() if first < month)
         earlier = Q(date__lt=line.date) | Q(date=line.date, pk__lt=line.pk)

@@ -30,6 +30,12 @@ class Column:
     title: str
     kind: str = "text"
     decimals: int = 2
+    is_signed: bool = False
+
+    @property
+    def header(self) -> str:
+        """The title in a file, where a balance has a sign instead of the side it stands on."""
+        return _("%(title)s (debit +)") % {"title": self.title} if self.is_signed else self.title
 
     @property
     def width(self) -> int:
@@ -57,7 +63,7 @@ class Sheet:
 def csv_lines(sheet: Sheet) -> Iterator[str]:
     """Yield a line at a time: a header and rows, nothing else, so that any program reads it."""
     writer = csv.writer(_Echo())
-    yield writer.writerow([column.title for column in sheet.columns])
+    yield writer.writerow([column.header for column in sheet.columns])
     for row in sheet.rows:
         yield writer.writerow(
             [_plain(value, column) for value, column in zip(row, sheet.columns, strict=True)]
@@ -133,7 +139,7 @@ def _cell(page: Any, value: Value, column: Column | None = None, *, bold: bool =
 
 
 def _heading(page: Any, column: Column) -> Any:
-    cell = _cell(page, column.title, bold=True)
+    cell = _cell(page, column.header, bold=True)
     cell.alignment = Alignment(horizontal="right" if column.kind == "amount" else "left", wrap_text=True)
     return cell
 

@@ -101,7 +101,7 @@ def _fiscal_year_before(span: Span, years: Sequence[FiscalYear]) -> Span | None:
     """Return the fiscal year before the one the span is; None where it is none, or the first."""
     for before, year in zip(years, years[1:], strict=False):
         if (year.start, year.end) == span.days:
-            return Span(before.start, before.end, before.name)
+            return Span(before.start, before.end)
     return None
 
 

@@ -4,6 +4,16 @@
     if (event.target.closest("[data-print]")) window.print();
   });
 
+  // The way back leads to a figure; one that has become zero is hidden, and then the place is the same at least.
+  const here = location.pathname + location.search + location.hash;
+  document.addEventListener("click", (event) => {
+    const way = event.target.closest(".lf-table a");
+    const back = way && new URL(way.href).searchParams.get("back");
+    if (back) sessionStorage.setItem(`place ${back}`, scrollY);
+  });
+  const place = sessionStorage.getItem(`place ${here}`);
+  if (place && !document.getElementById(location.hash.slice(1))) scrollTo(0, Number(place));
+
   const form = document.querySelector("form[data-recode]");
   if (!form) return;
   const dialog = form.querySelector("dialog");

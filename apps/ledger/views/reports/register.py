@@ -186,7 +186,7 @@ class RegisterView(PagedView):
                 said,
                 count=len(lines),
                 old=", ".join(sorted({str(line.account) for line in lines})),
-                new=format_html('<a href="{}">{}</a>', at_new, account),
-                entries=format_html_join(", ", '<a href="{}">{}</a>', named),
+                new=format_html('<a class="lf-link" href="{}">{}</a>', at_new, account),
+                entries=format_html_join(", ", '<a class="lf-link" href="{}">{}</a>', named),
             ),
         )

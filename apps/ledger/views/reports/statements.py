@@ -112,9 +112,9 @@ class TrialBalanceView(StatementView):
             Cell(sum((getattr(row, name) for row in moved), ZERO), kind=kind)
             for name, kind in [("opening", "side"), ("debit", ""), ("credit", ""), ("closing", "side")]
         ]
-        titles = [_("Opening (debit +)"), _("Debit"), _("Credit"), _("Closing (debit +)")]
+        titles = [(_("Opening"), True), (_("Debit"), False), (_("Credit"), False), (_("Closing"), True)]
         return Statement(
-            [self.amount_column(title) for title in titles],
+            [Column(title, "amount", self.decimals, is_signed) for title, is_signed in titles],
             [*(self._movement_row(row, span) for row in moved), Row(_("Total"), sums, "total")],
         )
 
