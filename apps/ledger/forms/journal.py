@@ -170,6 +170,8 @@ class LineForm(forms.Form):
             return data
         data["currency"] = data["currency"].upper()
         self._check_currency(data)
+        if self.errors:  # what is wrong is not among the cleaned data any more
+            return data
         data["amount"] = self._amount(data)
         if data["tax_base"] is not None:
             if data["tax_code"] is None:
