@@ -30,10 +30,20 @@ from apps.profiles.models import Client
 
 MOST_ENTRIES = 200  # that a search of the list finds
 MOST_CONTACTS = 50
-RECENT = 5000  # entries whose words are read where there is no index of words
+RECENT = 2000  # entries whose words are read first, and alone where words have no index
 SHORTEST_WORD = 3
 LONGEST_TERM = 100
 NUMBERED = re.compile(r"(?:(?P<code>[A-Za-z0-9][A-Za-z0-9-]*)\s+#?|#\s*)(?P<number>[0-9]{1,15})")
+
+
+# Entry by entry, newest first: left to choose, PostgreSQL would read all lines for rare words.
+RECENT_WITH = """
+    WITH recent (id, description) AS MATERIALIZED (%s)
+    SELECT r.id FROM recent r
+      LEFT JOIN LATERAL (SELECT 1 AS one FROM ledger_journalline l
+                          WHERE l.entry_id = r.id AND lower(l.memo) LIKE ALL (%s) LIMIT 1) m ON true
+     WHERE m.one IS NOT NULL OR lower(r.description) LIKE ALL (%s) LIMIT %s
+"""
 
 
 @dataclass
@@ -62,13 +72,14 @@ def find_entries(user: Any, term: str, *, client_id: int | None = None, limit: i
     found = Found()
     if not term:
         return found
-    clients = _clients(user, client_id)
+    found.add(_numbered(user, term, client_id, limit), limit)
+    if found.ids and NUMBERED.fullmatch(term):
+        return found
     amount = _amount(term)
     if amount:
         of_amount = lines.filter(amount__in=[amount, -amount]).order_by("-date", "-entry_id")
         found.add(of_amount.values_list("entry_id", flat=True)[:limit], limit)
-    found.add(_numbered(user, term, client_id, limit), limit)
-    found.add(_documents(entries, clients, term, limit), limit)
+    found.add(_documents(entries, _clients(user, client_id), term, limit), limit)
     if amount is None and len(term) >= SHORTEST_WORD:
         _add_texts(found, user, term, lines, entries, client_id, limit)
     return found
@@ -129,20 +140,41 @@ def _add_texts(
     of_contacts = lines.filter(contact__in=list(contacts[:MOST_CONTACTS])).order_by("-date", "-entry_id")
     found.add(of_contacts.values_list("entry_id", flat=True)[:limit], limit)
 
-    recent = list(entries.order_by("-date", "-pk").values_list("pk", flat=True)[:RECENT])
-    for parts in ((entries, "pk", "description"), (lines, "entry_id", "memo")):
-        rows, key, name = parts
-        found.add(
-            rows.filter(has_words(name, words), **{f"{key}__in": recent}).values_list(key, flat=True)[:limit],
-            limit,
-        )
-    if len(recent) < RECENT or len(found.ids) >= limit:
+    recent = entries.order_by("-date", "-pk")
+    found.add(_recent_with(recent, words, limit), limit)
+    if len(found.ids) >= limit or not recent[RECENT : RECENT + 1].exists():
         return
     if not has_index_of_words():
         found.only_recent = True
         return
     for rows, key, name in ((entries, "pk", "description"), (lines, "entry_id", "memo")):
-        found.add(rows.filter(has_words(name, words)).order_by().values_list(key, flat=True)[:limit], limit)
+        having = rows.filter(has_words(name, words)).order_by().values_list(key, flat=True)
+        found.add(_through_index(having, limit), limit)
+
+
+def _recent_with(entries: QuerySet[JournalEntry], words: list[str], limit: int) -> list[int]:
+    """Return the newest entries with each of the words in the description, or in one memo."""
+    sql, arguments = entries.values("pk", "description")[:RECENT].query.sql_with_params()
+    like = [f"%{connection.ops.prep_for_like_query(word.lower())}%" for word in words]
+    with connection.cursor() as cursor:
+        cursor.execute(RECENT_WITH.replace("%s", sql, 1), [*arguments, like, like, limit])
+        return [pk for (pk,) in cursor.fetchall()]
+
+
+def _through_index(ids: QuerySet[Any, int], limit: int) -> list[int]:
+    """
+    Return some of the ids, found the way all of them would be.
+
+    Told of the limit, PostgreSQL would rather read the table until it has met enough of them, which for rare
+    words is all of it.
+    """
+    sql, arguments = ids.query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"WITH found AS MATERIALIZED ({sql}) SELECT * FROM found LIMIT %s",  # noqa: S608
+            [*arguments, limit],
+        )
+        return [pk for (pk,) in cursor.fetchall()]
 
 
 def has_words(name: str, words: list[str]) -> Q:

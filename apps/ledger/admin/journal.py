@@ -8,7 +8,8 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, OuterRef, Prefetch, QuerySet, Subquery, Sum
+from django.db.models import Model, Prefetch, QuerySet, Sum, Window
+from django.db.models.functions import RowNumber
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -114,11 +115,9 @@ class JournalEntryAdmin(OfClientAdmin):
         return EntryList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[JournalEntry]:
-        debits = JournalLine.objects.filter(entry=OuterRef("pk")).values("entry").annotate(sum=Sum("debit"))
-        few = JournalLine.objects.filter(line_number__lte=MOST_LINES_SHOWN + 1).order_by("line_number")
-        first_lines = Prefetch("lines", few.select_related("account"), to_attr="first_lines")
-        entries = super().get_queryset(request).annotate(debits=Subquery(debits.values("sum")))
-        return entries.prefetch_related(first_lines)
+        return (
+            super().get_queryset(request).prefetch_related(Prefetch("lines", _first_lines(), "first_lines"))
+        )
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[JournalEntry], search_term: str
@@ -180,7 +179,8 @@ class JournalEntryAdmin(OfClientAdmin):
 
     @display(description=_("amount"), formatting="price")
     def total(self, entry: JournalEntry) -> SafeString | str:
-        return money(entry.debits, decimal_places(entry.client.base_currency)) or "–"  # type: ignore[attr-defined]
+        lines = entry.first_lines  # type: ignore[attr-defined]
+        return money(lines[0].debits, decimal_places(entry.client.base_currency)) if lines else "–"
 
     @display(description=_("status"), label=LABELS)
     def state(self, entry: JournalEntry) -> tuple[str, str]:
@@ -243,6 +243,15 @@ class JournalEntryAdmin(OfClientAdmin):
     def _page(self, request: HttpRequest, template: str, **context: Any) -> HttpResponse:
         here = {**self.admin_site.each_context(request), "opts": self.opts, "back": request.get_full_path()}
         return TemplateResponse(request, template, {**here, **context})
+
+
+def _first_lines() -> QuerySet[JournalLine]:
+    """Return the lines to peek at, each with ``debits``, the sum of all debits of its entry."""
+    of_entry = {"partition_by": "entry_id"}
+    lines = JournalLine.objects.annotate(
+        place=Window(RowNumber(), order_by="line_number", **of_entry), debits=Window(Sum("debit"), **of_entry)
+    )
+    return lines.filter(place__lte=MOST_LINES_SHOWN + 1).select_related("account").order_by("line_number")
 
 
 def _incomplete(only_recent: bool) -> Any:
