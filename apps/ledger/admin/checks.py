@@ -37,9 +37,10 @@ class BookCheckAdmin(ReadOnlyAdminMixin, ScopedAdminMixin, ModelAdmin):
             (failure["client"] or "–", failure["what"], failure["count"]) for failure in check.failures
         ]
         return format_html(
-            '<table class="lf-faults"><thead><tr><th>{}</th><th>{}</th><th>{}</th></tr></thead>{}</table>',
-            _now("client"),
-            _now("the first"),
-            _now("how many"),
-            format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td></tr>", rows),
+            '<div class="lf-listing"><table><thead><tr><th scope="col">{}</th><th scope="col">{}</th>'
+            '<th scope="col">{}</th></tr></thead><tbody>{}</tbody></table></div>',
+            _now("Client"),
+            _now("The first record that breaks the rule"),
+            _now("Records"),
+            format_html_join("", '<tr><td>{}</td><td>{}</td><td class="lf-figure">{}</td></tr>', rows),
         )
