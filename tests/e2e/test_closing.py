@@ -138,6 +138,9 @@ def test_the_pages_open_without_a_complaint_and_fit_the_screen(
     page = at_periods(**options)
     year = books.fiscal_years.get().pk
     period = books.periods.first().pk
+    page.wait_for_load_state("networkidle")
+    wide = "[...document.querySelectorAll('.lf-scroll')].every((one) => one.scrollWidth <= one.clientWidth)"
+    assert page.evaluate(wide)
     names = [("periods", []), ("period", [period]), ("year_close", [year]), ("year_open", [])]
     for name, arguments in names:
         page.goto(live_server.url + reverse(f"admin:{name}", args=[books.code, *arguments]))
