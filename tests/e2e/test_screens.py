@@ -38,12 +38,13 @@ SIDEBAR = {
     "auditor": [
         "Today", "Clients", "Journal", "Close", "Jobs",
         "Accounts", "Contacts", "Classes", "Tax codes", "Tax ids seen",
-        "Access rights", "People", "Groups", "Sign-ins", "Wrong passwords",
+        "Access rights", "People", "Groups", "Sign-ins", "Wrong passwords", "Checks of the books",
     ],
     "backups": ["Today", "Jobs", "Back up now"],
     "owner": [
         "Today", "Clients", "Journal", "Close", "Jobs", "Accounts", "Contacts", "Classes", "Tax codes",
-        "Tax ids seen", "Access rights", "People", "Groups", "Sign-ins", "Wrong passwords", "Back up now",
+        "Tax ids seen", "Access rights", "People", "Groups", "Sign-ins", "Wrong passwords",
+        "Checks of the books", "Back up now",
     ],
 }  # fmt: skip
 
