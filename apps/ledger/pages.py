@@ -45,16 +45,16 @@ PAGES = [
     ("books/<slug:code>/periods/lock/", "period_lock", "apps.ledger.views.period_dialogs.LockView"),
     ("books/<slug:code>/periods/reopen/", "period_reopen", "apps.ledger.views.period_dialogs.ReopenView"),
     ("books/<slug:code>/periods/<int:period>/", "period", "apps.ledger.views.periods.PeriodView"),
-    ("books/<slug:code>/years/open/", "year_open", "apps.ledger.views.period_dialogs.OpenYearView"),
+    ("books/<slug:code>/years/open/", "year_open", "apps.ledger.views.year_dialogs.OpenYearView"),
     (
         "books/<slug:code>/years/<int:year>/close/",
         "year_close",
-        "apps.ledger.views.period_dialogs.CloseYearView",
+        "apps.ledger.views.year_dialogs.CloseYearView",
     ),
     (
         "books/<slug:code>/years/<int:year>/remove/",
         "year_remove",
-        "apps.ledger.views.period_dialogs.RemoveYearView",
+        "apps.ledger.views.year_dialogs.RemoveYearView",
     ),
     ("close/", "close", "apps.ledger.views.periods.DueView"),
     (
