@@ -4,6 +4,7 @@ import uuid
 from datetime import date
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from apps.core import guards
@@ -294,3 +295,12 @@ def test_posting_from_an_old_snapshot_is_refused(level):
         )
         == "ledger_read_committed"
     )
+
+
+@pytest.mark.parametrize("amount", ["1E20", "-1E20", "NaN", "Infinity"])
+def test_what_is_no_amount_is_a_sentence_of_the_service(books, amount):
+    client, _ = books
+    with pytest.raises(ValidationError) as caught:
+        make_draft(client, ("1010", amount), *SALE)
+    assert caught.value.messages[0].endswith(".")
+    assert not JournalEntry.objects.filter(client=client).exists()

@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
@@ -8,6 +9,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from apps.core.admin.base import ReadOnlyAdminMixin, ScopedAdminMixin
+from apps.ledger.checking.card import faults_in
 from apps.ledger.models import BookCheck
 
 
@@ -19,11 +21,11 @@ class BookCheckAdmin(ReadOnlyAdminMixin, ScopedAdminMixin, ModelAdmin):
     list_fullwidth = True
     show_full_result_count = False
 
-    fields = ["at", "result", "faults", "clients", "lines", "took"]
+    fields = ["at", "faults", "clients", "lines", "took"]
 
     @display(description=_("result"), label={True: "success", False: "danger"})
     def result(self, check: BookCheck) -> tuple[bool, str]:
-        return check.is_clean, _now("No fault") if check.is_clean else str(len(check.failures))
+        return check.is_clean, faults_in(check)
 
     @display(description=_("took"))
     def took(self, check: BookCheck) -> str:
@@ -34,7 +36,7 @@ class BookCheckAdmin(ReadOnlyAdminMixin, ScopedAdminMixin, ModelAdmin):
         if check.is_clean:
             return _now("None: every rule of the books holds.")
         rows: list[tuple[Any, ...]] = [
-            (failure["client"] or "–", failure["what"], failure["count"]) for failure in check.failures
+            (_books(failure["client"]), failure["what"], failure["count"]) for failure in check.failures
         ]
         return format_html(
             '<div class="lf-listing"><table><thead><tr><th scope="col">{}</th><th scope="col">{}</th>'
@@ -44,3 +46,9 @@ class BookCheckAdmin(ReadOnlyAdminMixin, ScopedAdminMixin, ModelAdmin):
             _now("Records"),
             format_html_join("", '<tr><td>{}</td><td>{}</td><td class="lf-figure">{}</td></tr>', rows),
         )
+
+
+def _books(code: str) -> str:
+    if not code:
+        return _now("The database")
+    return format_html('<a href="{}">{}</a>', reverse("admin:books", args=[code]), code)

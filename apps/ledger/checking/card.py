@@ -25,7 +25,7 @@ def last_check(user: Any) -> Card | None:
     is_good = last is not None and last.is_clean and timezone.now() - last.at <= OLDEST
     return Card(
         title=_("Books checked"),
-        value=_value(last),
+        value=faults_in(last) if last else _("Never"),
         url=reverse("admin:ledger_bookcheck_changelist"),
         hint=_("%(age)s ago.") % {"age": timesince(last.at, depth=1)} if last else _("No check has run."),
         icon="verified",
@@ -33,9 +33,9 @@ def last_check(user: Any) -> Card | None:
     )
 
 
-def _value(last: BookCheck | None) -> str:
-    if last is None:
-        return _("Never")
-    if last.is_clean:
+def faults_in(check: BookCheck) -> str:
+    """Return how many rules a check found broken, in words."""
+    if check.is_clean:
         return _("No fault")
-    return ngettext("%(count)s fault", "%(count)s faults", len(last.failures)) % {"count": len(last.failures)}
+    count = len(check.failures)
+    return ngettext("%(count)s fault", "%(count)s faults", count) % {"count": count}

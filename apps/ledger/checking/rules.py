@@ -6,6 +6,8 @@ A query yields ``client_id``, ``place`` (to tell which is the first), and what i
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from django.apps import apps
@@ -43,9 +45,11 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
     shown = {name: "?" if value is None else value for name, value in row.items()}
     if "number" in row and row["number"] is None:
         shown["number"] = _now("(draft)")
-    for name in ("date", "start", "end"):
-        if row.get(name):
-            shown[name] = date_format(row[name], "Y-m-d")
+    for name, value in row.items():
+        if isinstance(value, date):
+            shown[name] = date_format(value, "Y-m" if name == "month" else "Y-m-d")
+        elif isinstance(value, Decimal):
+            shown[name] = f"{value.normalize():f}"
     return shown
 
 
@@ -252,7 +256,7 @@ RULES = [
     Rule(
         "totals",
         """
-        SELECT s.client_id, s.month AS place, s.month AS date, a.code AS account FROM (
+        SELECT s.client_id, s.month AS place, s.month, s.month AS date, a.code AS account FROM (
             SELECT client_id, account_id, month,
                    (l.debit, l.credit, l.foreign_amount, l.lines)
                    IS DISTINCT FROM (t.debit, t.credit, t.foreign_amount, t.lines) AS differs
@@ -265,7 +269,7 @@ RULES = [
                    USING (client_id, account_id, month, kind)
         ) s LEFT JOIN ledger_account a ON a.id = s.account_id WHERE s.differs
         """,
-        _("The total of account %(account)s for the month of %(date)s is not the sum of its lines."),
+        _("The total of account %(account)s for %(month)s is not the sum of its lines."),
     ),
     Rule(
         "years",
