@@ -22,7 +22,6 @@ from unfold.dataclasses import SearchResult
 
 from apps.core.access import visible
 from apps.core.dashboard import MOST_RESULTS
-from apps.core.registry import searches
 from apps.ledger.forms.amounts import AmountField
 from apps.ledger.models import Contact, FiscalYear, JournalEntry, JournalLine
 from apps.ledger.views.books import book_url
@@ -210,7 +209,6 @@ MOST_PAGES = 8
 FILLERS = {"for", "of"}
 
 
-@searches.register
 def find_pages(user: Any, term: str) -> Iterable[SearchResult]:
     """Pages of a client's books: "trial balance acorn", "new acorn"; for a client alone the most used."""
     words = [word for word in term[:LONGEST_TERM].replace("\0", "").casefold().split() if word not in FILLERS]
@@ -234,7 +232,6 @@ def find_pages(user: Any, term: str) -> Iterable[SearchResult]:
             )
 
 
-@searches.register
 def find_in_journal(user: Any, term: str) -> Iterable[SearchResult]:
     """Entries by amount, number, document number, contact or words."""
     found = find_entries(user, term, limit=MOST_RESULTS)

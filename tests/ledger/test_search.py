@@ -147,6 +147,12 @@ def test_the_palette_finds_entries_and_pages(client, acorn, entries):
     }
 
 
+def test_a_client_comes_before_its_pages(client, acorn):
+    """Ctrl-K, three letters, Enter: the first hit is where Enter leads."""
+    titles = [title for title, _ in palette(client, make_staff(acorn, Role.REVIEWER), "aco")]
+    assert titles == ["Acorn Bakery", "New entry for Acorn Bakery", "Books for Acorn Bakery"]
+
+
 def test_the_palette_offers_nothing_one_may_not_do(client, acorn, bluebell, entries):
     vera = make_staff(acorn, Role.VIEWER)
     assert "New entry for Acorn Bakery" not in [title for title, _ in palette(client, vera, "acorn")]
