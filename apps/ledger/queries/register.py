@@ -19,6 +19,11 @@ from apps.profiles.models import Client
 
 FIRST_DAY = datetime.date(1, 1, 1)
 CHUNK = 2000
+#: What a file has of a line: making all of it would take three times as long.
+FILED = [
+    *("date", "amount", "foreign_amount", "memo", "entry_id", "contact_id", "contact__name"),
+    *("entry__number", "entry__kind", "entry__description", "entry__document_number"),
+]
 
 
 @dataclass(frozen=True)
@@ -252,7 +257,7 @@ def register(lines: AccountLines, *, opening: Standing, page: int, size: int) ->
 
 def every_line(lines: AccountLines, opening: Standing) -> Iterator[RegisterLine]:
     """Yield all lines with their balances, holding a few at a time: for files."""
-    told = _told(lines.all()).iterator(chunk_size=CHUNK)
+    told = lines.all().select_related("entry", "contact").only(*FILED).iterator(chunk_size=CHUNK)
     return with_balances(told, opening)
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import datetime
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -19,6 +20,7 @@ from openpyxl.utils import get_column_letter
 
 Value = str | int | Decimal | datetime.date | None
 MOST_EXCEL_ROWS = 50_000
+CHUNK = 64 * 1024
 #: A text that begins with one of these is a formula to a spreadsheet, whoever wrote it.
 BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -61,13 +63,17 @@ class Sheet:
 
 
 def csv_lines(sheet: Sheet) -> Iterator[str]:
-    """Yield a line at a time: a header and rows, nothing else, so that any program reads it."""
-    writer = csv.writer(_Echo())
-    yield writer.writerow([column.header for column in sheet.columns])
+    """Yield some lines at a time: a header and rows, nothing else, so that any program reads it."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow([column.header for column in sheet.columns])
     for row in sheet.rows:
-        yield writer.writerow(
-            [_plain(value, column) for value, column in zip(row, sheet.columns, strict=True)]
-        )
+        writer.writerow([_plain(value, column) for value, column in zip(row, sheet.columns, strict=True)])
+        if text.tell() > CHUNK:
+            yield text.getvalue()
+            text.seek(0)
+            text.truncate()
+    yield text.getvalue()
 
 
 def write_excel(sheet: Sheet) -> IO[bytes]:
@@ -94,15 +100,17 @@ def write_excel(sheet: Sheet) -> IO[bytes]:
     for index, column in enumerate(sheet.columns, start=1):
         page.column_dimensions[get_column_letter(index)].width = column.width
     for row in head:
-        page.append([_cell(page, harmless(text), bold=row is head[0]) for text in row])
+        page.append([_bold(page, text) if row is head[0] else _excel(text) for text in row])
     page.append([_heading(page, column) for column in sheet.columns])
+    # Each row is written as it is added, so one set of cells serves them all: making them is what costs.
+    plain, bold = (
+        [_formatted(page, column, is_bold) for column in sheet.columns] for is_bold in (False, True)
+    )
     for number, values in enumerate(rows):
-        page.append(
-            [
-                _cell(page, value, column, bold=number in sheet.bold)
-                for value, column in zip(values, sheet.columns, strict=True)
-            ]
-        )
+        cells = bold if number in sheet.bold else plain
+        for cell, value in zip(cells, values, strict=True):
+            cell.value = _excel(value)
+        page.append(cells)
     file = TemporaryFile()  # noqa: SIM115  (the response closes it)
     book.save(file)
     file.seek(0)
@@ -127,29 +135,27 @@ def _plain(value: Value, column: Column) -> str:
     return harmless(value)
 
 
-def _cell(page: Any, value: Value, column: Column | None = None, *, bold: bool = False) -> Any:
-    if isinstance(value, str):
-        value = ILLEGAL_CHARACTERS_RE.sub("", harmless(value))
-    cell = WriteOnlyCell(page, value)
-    if column and not isinstance(value, str):
-        cell.number_format = column.number_format
-    if bold:
-        cell.font = Font(bold=True)
+def _excel(value: Value) -> Value:
+    return harmless(ILLEGAL_CHARACTERS_RE.sub("", value)) if isinstance(value, str) else value
+
+
+def _formatted(page: Any, column: Column, is_bold: bool) -> Any:
+    cell = _bold(page) if is_bold else WriteOnlyCell(page)
+    cell.number_format = column.number_format
+    return cell
+
+
+def _bold(page: Any, text: str = "") -> Any:
+    cell = WriteOnlyCell(page, _excel(text))
+    cell.font = Font(bold=True)
     return cell
 
 
 def _heading(page: Any, column: Column) -> Any:
-    cell = _cell(page, column.header, bold=True)
+    cell = _bold(page, column.header)
     cell.alignment = Alignment(horizontal="right" if column.kind == "amount" else "left", wrap_text=True)
     return cell
 
 
 def _sheet_name(title: str) -> str:
     return "".join(" " if letter in r"[]:*?/\'" else letter for letter in title)[:31]
-
-
-class _Echo:
-    """What csv writes to: it hands each line back instead of keeping it."""
-
-    def write(self, line: str) -> str:
-        return line

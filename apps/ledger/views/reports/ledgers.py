@@ -16,9 +16,11 @@ from apps.ledger.views.reports.lines import (
     LONGEST_ID,
     PAGE,
     PagedView,
+    kind_name,
     line_columns,
     line_values,
     opening_values,
+    sides,
 )
 from apps.ledger.views.reports.options import GeneralLedgerOptions, JournalOptions
 
@@ -80,7 +82,7 @@ class GeneralLedgerView(PagedView):
             if one is None:
                 yield [*names, *opening_values(), None, None, row.opening]
             else:
-                amounts = [one.line.debit or None, one.line.credit or None, one.balance.amount]
+                amounts = [*sides(one.line.amount), one.balance.amount]
                 yield [*names, *line_values(one), *amounts]
 
 
@@ -143,15 +145,14 @@ class JournalView(ReportView):
                 yield [
                     entry.number,
                     entry.date,
-                    entry.get_kind_display(),
+                    kind_name(entry.kind),
                     entry.description,
                     entry.document_number,
                     line.account.code,
                     line.account.name,
                     line.memo,
                     line.contact.name if line.contact else "",
-                    line.debit or None,
-                    line.credit or None,
+                    *sides(line.amount),
                     line.currency,
                     line.foreign_amount,
                 ]

@@ -1,7 +1,10 @@
 """What reports that show lines share: numbered pages, and a line as a file has it."""
 
+from decimal import Decimal
+
 from django.utils.translation import gettext as _
 
+from apps.ledger.models import EntryKind
 from apps.ledger.queries.register import RegisterLine
 from apps.ledger.reports.files import Column, Value
 from apps.ledger.views.reports.base import ReportView
@@ -47,12 +50,22 @@ def line_values(one: RegisterLine) -> list[Value]:
     return [
         line.date,
         entry.number,
-        str(entry.get_kind_display()),
+        kind_name(entry.kind),
         entry.description,
         line.memo,
         line.contact.name if line.contact else "",
         entry.document_number,
     ]
+
+
+def kind_name(kind: str) -> str:
+    # Django's get_kind_display translates every choice for one: most of the time a long file would take.
+    return str(EntryKind(kind).label)
+
+
+def sides(amount: Decimal) -> list[Value]:
+    """Return an amount as debit and credit, one of them empty."""
+    return [amount if amount > 0 else None, -amount if amount < 0 else None]
 
 
 def opening_values() -> list[Value]:

@@ -29,6 +29,7 @@ from apps.ledger.views.reports.lines import (
     line_columns,
     line_values,
     opening_values,
+    sides,
 )
 from apps.ledger.views.reports.options import RegisterOptions
 from apps.ledger.views.reports.statements import earlier_years
@@ -150,7 +151,7 @@ class RegisterView(PagedView):
             opening = [*opening_values(), None, None, self.opening.amount]
             yield opening + ([None, self.opening.foreign] if foreign else [])
         for one in every_line(self.lines, self.opening):
-            values = [*line_values(one), one.line.debit or None, one.line.credit or None, one.balance.amount]
+            values = [*line_values(one), *sides(one.line.amount), one.balance.amount]
             yield values + ([one.line.foreign_amount, one.balance.foreign] if foreign else [])
 
     def _ticked(self) -> list[JournalLine]:
