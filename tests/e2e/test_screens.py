@@ -87,7 +87,7 @@ def test_the_palette_finds_a_client_and_opens_it(acorn, page_of):
     page = page_of(make_staff(acorn, Role.VIEWER))
     page.keyboard.press("Control+k")
     page.locator("#search-input-command").press_sequentially("acor")
-    expect(page.locator("#command-results").get_by_text("Acorn Bakery")).to_be_visible()
+    expect(page.locator("#command-results").get_by_text("Acorn Bakery", exact=True)).to_be_visible()
     page.keyboard.press("Enter")
     page.wait_for_url(f"**{reverse('admin:profiles_client_change', args=[acorn.pk])}")
 
