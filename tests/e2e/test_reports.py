@@ -42,6 +42,7 @@ def test_a_wrong_figure_is_set_right_by_keyboard(acorn, page_of, live_server, co
     wrong.focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="6100 Rent")).to_be_visible()
+    page.wait_for_load_state()
     page.keyboard.press("j")
     expect(page.get_by_role("checkbox", name="Entry 2 of 10 Feb 2026")).to_be_focused()
     page.keyboard.press("j")
@@ -76,6 +77,8 @@ def test_a_figure_that_became_zero_leads_back_to_its_place(acorn, page_of, live_
     stood = page.evaluate("scrollY")
     assert stood > 200
     row.click()
+    expect(page.get_by_role("heading", name="5012 Cost 12")).to_be_visible()
+    page.wait_for_load_state()
     page.keyboard.press("j")
     page.keyboard.press("Space")
     page.keyboard.press("r")
