@@ -79,7 +79,7 @@ def find_entries(user: Any, term: str, *, client_id: int | None = None, limit: i
         of_amount = lines.filter(amount__in=[amount, -amount]).order_by("-date", "-entry_id")
         found.add(of_amount.values_list("entry_id", flat=True)[:limit], limit)
     found.add(_documents(entries, _clients(user, client_id), term, limit), limit)
-    if amount is None and len(term) >= SHORTEST_WORD:
+    if "." not in term and len(term) >= SHORTEST_WORD:
         _add_texts(found, user, term, lines, entries, client_id, limit)
     return found
 

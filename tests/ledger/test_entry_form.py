@@ -509,17 +509,14 @@ def test_notes_change_with_history_and_facts_do_not(client, books, reviewer):
     entry = make_posted(acorn, *SALE)
     first, second = entry.lines.order_by("line_number")
     at = page(acorn, "entry_annotate", entry.pk)
-    seen = shown(client.get(at))["seen"]
     sent = {
-        "seen": seen,
+        **shown(client.get(at)),
         "description": "Bread",
         "document_number": "R-9",
         "document_date": "2026-01-10",
         "review": "question",
         "review_note": "Which shop?",
         "reason": "Found the receipt",
-        "lines-TOTAL_FORMS": "2",
-        "lines-INITIAL_FORMS": "2",
         "lines-0-memo": "Till",
         "lines-0-contact": landlord.pk,
         "lines-0-amount": "99",

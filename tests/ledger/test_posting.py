@@ -99,3 +99,9 @@ def test_recoding_moves_a_line_and_only_once(books):
         assert caught.value.code == code
     reverse_entry(moved, by=make_owner())
     assert recode([line], account=accounts["6200"], by=make_owner())
+
+
+def test_the_reversal_of_an_entry_with_a_long_description_fits(books):
+    client, _ = books
+    entry = make_posted(client, *SALE, description="x" * 500)
+    assert len(reverse_entry(entry, by=make_owner()).description) == 500

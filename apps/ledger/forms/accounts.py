@@ -69,6 +69,7 @@ class SearchField[Record: (Account, Contact)](forms.Field):
             if self.required:
                 raise self._error("required")
             return None
+        text = text.replace("\0", "")  # which the database takes in no text
         record = self.find(int(picked)) if is_id(picked) else self.meant(text)
         if record is None:
             shown = text.strip() or picked

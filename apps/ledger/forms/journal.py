@@ -65,7 +65,7 @@ class NamedField(forms.CharField):
         text = super().clean(value)
         if not text:
             return None
-        if (record := self.records.get(text.casefold())) is None:
+        if (record := self.records.get(text) or self.records.get(text.casefold())) is None:
             params = {"text": text}
             raise ValidationError(self.error_messages["unknown"], code="unknown", params=params)
         return record
@@ -91,7 +91,8 @@ class Records:
     @cached_property
     def tax_codes(self) -> dict[str, TaxCode]:
         found = list(TaxCode.objects.filter(client=self.client))
-        return {name.casefold(): one for one in found for name in (one.code, str(one))}
+        folded = {name.casefold(): one for one in found for name in (one.code, str(one))}
+        return folded | {name: one for one in found for name in (one.code, str(one))}
 
     @property
     def class_names(self) -> list[str]:
@@ -283,7 +284,7 @@ def rows_of(lines: Iterable[JournalLine], *, with_ids: bool = True) -> list[dict
             "due_date": line.due_date,
             "currency": line.currency,
             "foreign_amount": _foreign(line),
-            "rate": line.rate.normalize() if line.rate is not None else None,
+            "rate": _rate(line),
         }
         for line in lines
     ]
@@ -292,7 +293,16 @@ def rows_of(lines: Iterable[JournalLine], *, with_ids: bool = True) -> list[dict
 def _foreign(line: JournalLine) -> str:
     if line.foreign_amount is None:
         return ""
-    return as_typed(abs(line.foreign_amount), decimal_places(line.currency))
+    shown = abs(line.foreign_amount) if line.amount else line.foreign_amount  # else nothing shows its side
+    return as_typed(shown, decimal_places(line.currency))
+
+
+def _rate(line: JournalLine) -> str:
+    """Return a rate that was given; one the database worked out of the two amounts would outlive them."""
+    if line.rate is None or not line.foreign_amount:
+        return ""
+    worked_out = (line.amount / line.foreign_amount).quantize(line.rate)
+    return "" if line.rate == worked_out else f"{line.rate.normalize():f}"
 
 
 def facts_of(entry: JournalEntry) -> dict[str, Any]:

@@ -150,7 +150,7 @@ def movements(client: Client, start: datetime.date, end: datetime.date) -> list[
     Income and expense open with what the fiscal year of ``start`` had until then. A range that runs into
     another year does not close them in between.
     """
-    opening, accounts = _amounts(client, _year_of(client, start), start - DAY)
+    opening, accounts = _amounts(client, _year_of(client, start), start - DAY, left_out={EntryKind.CLOSING})
     moved: dict[int | None, list[Decimal]] = defaultdict(lambda: [ZERO, ZERO])
     for flow in flows(client, [(start, end)]):
         if flow.kind != EntryKind.CLOSING:

@@ -219,17 +219,21 @@ class AccountLines:
         return Sums(row["n"], row["d"] or ZERO, -(row["c"] or ZERO), row.get("f") or ZERO)
 
 
-def opening_of(account: Account, start: datetime.date) -> Standing:
+def opening_of(
+    account: Account, start: datetime.date, *, left_out: Collection[str] = (EntryKind.CLOSING,)
+) -> Standing:
     """
     Return what stands on an account on the morning of a day, as the reports of that day have it.
 
     Income and expense begin at nothing each fiscal year; equity has the results of earlier years in it,
-    whether closing entries were posted or not.
+    whether closing entries were posted or not. ``left_out`` are kinds of entries that do not count in the
+    fiscal year of the day.
     """
     year = fiscal_year_of(account.client, start)
-    on_balance_sheet = AccountKind(account.kind).is_on_balance_sheet
-    since = FIRST_DAY if on_balance_sheet else (year.start if year else start)
-    sums = AccountLines(account, since, start - DAY).sums()
+    current = year.start if year else start
+    sums = AccountLines(account, current, start - DAY, left_out=left_out).sums()
+    if AccountKind(account.kind).is_on_balance_sheet:
+        sums += AccountLines(account, FIRST_DAY, current - DAY).sums()
     if account.kind != AccountKind.EQUITY:
         return Standing(sums.amount, sums.foreign)
     stands = {_pk(row): row.opening for row in movements(account.client, start, start - DAY)}

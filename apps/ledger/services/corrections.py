@@ -24,6 +24,8 @@ from apps.ledger.services.posting import post_entry
 from apps.ledger.services.transactions import lock_client, refusals_as_sentences, require
 from apps.profiles.models import Client
 
+MOST_WORDS = JournalEntry._meta.get_field("description").max_length
+
 
 def first_open_day(client: Client, day: datetime.date) -> datetime.date:
     """
@@ -78,8 +80,10 @@ def reverse_entry(
             by=by,
             date=date or reversal_date(entry),
             kind=entry.kind if keeps_kind else EntryKind.REVERSAL,
-            description=_("Reversal of entry %(number)s: %(description)s")
-            % {"number": entry.number, "description": entry.description},
+            description=(
+                _("Reversal of entry %(number)s: %(description)s")
+                % {"number": entry.number, "description": entry.description}
+            )[:MOST_WORDS],
             document_number=entry.document_number,
             document_date=entry.document_date,
             reverses=entry,
@@ -142,8 +146,13 @@ def _recode_on(
         by=by,
         date=day,
         kind=kind,
-        description=_("Recoded to %(account)s: entry %(numbers)s")
-        % {"account": account, "numbers": ", ".join(map(str, numbers[:10])) + ("…" if numbers[10:] else "")},
+        description=(
+            _("Recoded to %(account)s: entry %(numbers)s")
+            % {
+                "account": account,
+                "numbers": ", ".join(map(str, numbers[:10])) + ("…" if numbers[10:] else ""),
+            }
+        )[:MOST_WORDS],
         reason=reason,
         lines=pairs,
     )

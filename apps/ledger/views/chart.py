@@ -18,6 +18,7 @@ from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextareaWidget
 
 from apps.ledger.charts import PlannedAccount, Template
 from apps.ledger.charts.csv_file import ReadChart, decode, read_chart
+from apps.ledger.forms.accounts import is_id
 from apps.ledger.models import Account
 from apps.ledger.queries.chart import Chart, chart_of_accounts
 from apps.ledger.services import charts
@@ -56,7 +57,7 @@ class ChartView(BooksView):
     def post(self, request: HttpRequest, code: str) -> HttpResponse:
         is_active = "activate" in request.POST
         pk = request.POST.get("activate") or request.POST.get("deactivate") or ""
-        account = get_object_or_404(Account, client=self.client, pk=int(pk) if pk.isdecimal() else None)
+        account = get_object_or_404(Account, client=self.client, pk=int(pk) if is_id(pk) else None)
         charts.set_account_active(account, is_active, by=request.user)
         said = _("%(account)s is active again.") if is_active else _("%(account)s is inactive now.")
         messages.success(request, said % {"account": account})

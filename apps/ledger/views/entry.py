@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from apps.ledger.forms.accounts import is_id
 from apps.ledger.forms.dates import DayField
 from apps.ledger.forms.journal import EntryForm, LineFormSet, facts_of, rows_of
 from apps.ledger.models import EntryKind, JournalEntry
@@ -134,7 +135,7 @@ class NewEntryView(EntryFormView):
 
     def _original(self) -> JournalEntry | None:
         pk = self.request.GET.get("copy", "")
-        return entries.entry_of(self.client, int(pk)) if pk.isdecimal() else None
+        return entries.entry_of(self.client, int(pk)) if is_id(pk) else None
 
 
 class EntryView(EntryFormView):

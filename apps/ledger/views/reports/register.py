@@ -78,7 +78,8 @@ class RegisterView(PagedView):
         if not self.options.has_opening:
             return Standing()
         self.account.client = self.client
-        return opening_of(self.account, self.options.span.start)
+        left_out = self.options.kinds.get("left_out", ())
+        return opening_of(self.account, self.options.span.start, left_out=left_out)
 
     @cached_property
     def may_recode(self) -> bool:
