@@ -35,7 +35,7 @@ make_user() {
     "$DC" exec -T -e DJANGO_SUPERUSER_USERNAME="$USER_NAME" -e DJANGO_SUPERUSER_PASSWORD="$PASSWORD" \
         -e DJANGO_SUPERUSER_EMAIL="$USER_NAME@example.com" django python manage.py createsuperuser --noinput
 }
-sign_in() { python3 tests/sign_in.py "$URL" "$USER_NAME" "$PASSWORD" "$@"; }
+sign_in() { python3 tests/sign_in.py "$@" -- "$URL" "$USER_NAME" "$PASSWORD"; } # a password may begin with a dash
 refuses_a_wrong_password() { ! PASSWORD=wrong sign_in "$@" 2>/dev/null; }
 role_is_modest() {
     [ "$(as_superuser "SELECT rolsuper, rolcreatedb FROM pg_roles WHERE rolname = 'ledgerflow'")" = "f|t" ]

@@ -1,5 +1,5 @@
 """
-Sign in to the admin over HTTP, as a browser would: python tests/sign_in.py URL USER PASSWORD [--https]
+Sign in to the admin over HTTP, as a browser would: python tests/sign_in.py [--https] -- URL USER PASSWORD
 
 Exits 0 when the start page greets a signed-in person, else 1 with one sentence. It runs on the host, outside
 the containers, so it needs nothing but Python 3.9. With --https it speaks as the proxy in front, after TLS.
