@@ -66,15 +66,19 @@ def test_papers_are_dropped_and_removed_without_losing_what_is_typed(
     draft = make_draft(acorn, ("1010", "-5"), ("6100", "5"), by=make_owner())
     page = page_of(make_staff(acorn, Role.PREPARER))
     page.goto(live_server.url + reverse("admin:entry", args=["ACORN", draft.pk]))
+    fresh_papers = page.locator("#attachments.htmx-added")  # shown, but htmx does not listen to it yet
     page.locator("[name=description]").fill("Half typed")
     page.evaluate(DROP, [list(PDF), "bill.pdf"])
     expect(page.get_by_role("link", name="bill.pdf")).to_be_visible()
+    expect(fresh_papers).to_have_count(0)
     page.evaluate(DROP, [list(b"MZ"), "evil.pdf"])
     expect(page.get_by_text("evil.pdf: This is a program, not a paper.")).to_be_visible()
+    expect(fresh_papers).to_have_count(0)
     page.locator("#attachments input[type=file]").set_input_files(
         {"name": "photo.png", "mimeType": "image/png", "buffer": TAKEN["image/png"]}
     )
     expect(page.get_by_role("link", name="photo.png")).to_be_visible()
+    expect(fresh_papers).to_have_count(0)
     page.on("dialog", lambda asked: asked.accept())
     page.get_by_role("button", name="Remove bill.pdf").click()
     expect(page.get_by_role("link", name="bill.pdf")).to_have_count(0)
