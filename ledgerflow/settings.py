@@ -170,6 +170,7 @@ ATTACHMENT_MB = env.number("ATTACHMENT_MB", default=20, most=200)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "attachments": {"BACKEND": "apps.ledger.storage.WriteOnceStorage"},
+    "journals": {"BACKEND": "apps.ledger.storage.JournalStorage"},
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
         if PRODUCTION

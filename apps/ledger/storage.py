@@ -44,6 +44,13 @@ class WriteOnceStorage(FileSystemStorage):
         raise NotImplementedError("Attachments stay: another entry may rest on the same file.")
 
 
+class JournalStorage(WriteOnceStorage):
+    """Files that entries were imported from; one that was not imported in the end is deleted."""
+
+    def delete(self, name: Any) -> None:
+        FileSystemStorage.delete(self, name)
+
+
 def _sync(folder: Path) -> None:
     """Make a new name in a folder survive a power cut."""
     handle = os.open(folder, os.O_RDONLY)

@@ -1,6 +1,7 @@
 from apps.ledger.models.accounts import Account, AccountKind, AccountRole, AccountSection
 from apps.ledger.models.checks import BookCheck
 from apps.ledger.models.contacts import Contact, CostCentre, TaxIdAccess, TaxIdEvent
+from apps.ledger.models.imports import ImportedEntry, ImportState, JournalImport, JournalMapping
 from apps.ledger.models.journal import Attachment, EntryKind, EntryStatus, JournalEntry, JournalLine, Review
 from apps.ledger.models.tax import TaxCode, TaxDirection, TaxRate
 from apps.ledger.models.totals import AccountTotal
@@ -20,8 +21,12 @@ __all__ = [
     "EntryKind",
     "EntryStatus",
     "FiscalYear",
+    "ImportState",
+    "ImportedEntry",
     "JournalEntry",
+    "JournalImport",
     "JournalLine",
+    "JournalMapping",
     "Period",
     "PeriodState",
     "Review",

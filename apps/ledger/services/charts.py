@@ -41,7 +41,7 @@ def start_chart(client: Client, template: Template, *, by: User) -> AddedAccount
             )
         existing = accounts_by_code(client)
         planned = [_fitted(one, existing) for one in template.accounts]
-        return _add(client, planned, existing, by=by, reason=_("Chart started from a template"))
+        return add_accounts(client, planned, existing, by=by, reason=_("Chart started from a template"))
 
 
 def import_chart(client: Client, text: str, *, by: User) -> AddedAccounts:
@@ -58,7 +58,7 @@ def import_chart(client: Client, text: str, *, by: User) -> AddedAccounts:
         chart = read_chart(text, client, existing)
         if chart.wrong:
             raise ValidationError(_("Nothing was imported: some rows are wrong."), code="wrong_rows")
-        return _add(client, chart.planned, existing, by=by, reason=_("Imported"), kept=chart.kept)
+        return add_accounts(client, chart.planned, existing, by=by, reason=_("Imported"), kept=chart.kept)
 
 
 def set_account_active(account: Account, is_active: bool, *, by: User) -> Account:
@@ -84,7 +84,7 @@ def accounts_by_code(client: Client) -> dict[str, Account]:
     return {account.code: account for account in Account.objects.filter(client=client)}
 
 
-def _add(
+def add_accounts(
     client: Client,
     planned: list[PlannedAccount],
     existing: dict[str, Account],
@@ -93,6 +93,11 @@ def _add(
     reason: str,
     kept: Iterable[str] = (),
 ) -> AddedAccounts:
+    """
+    Open accounts, those that others stand under first; codes that are in the chart already stay as they are.
+
+    To be called by services that asked for the right and hold the client's lock.
+    """
     known = dict(existing)
     kept = [*kept, *(one.code for one in planned if one.code in known)]
     waiting = [one for one in planned if one.code not in known]

@@ -12,8 +12,11 @@ from apps.ledger.models import (
     Contact,
     CostCentre,
     FiscalYear,
+    ImportedEntry,
     JournalEntry,
+    JournalImport,
     JournalLine,
+    JournalMapping,
     Period,
     TaxCode,
     TaxIdAccess,
@@ -70,7 +73,18 @@ def make_world():
     return w
 
 
-OWNED = [Contact, CostCentre, TaxCode, TaxRate, Attachment, ClosedPeriod, TaxIdAccess]
+OWNED = [
+    Contact,
+    CostCentre,
+    TaxCode,
+    TaxRate,
+    Attachment,
+    ClosedPeriod,
+    TaxIdAccess,
+    JournalMapping,
+    JournalImport,
+    ImportedEntry,
+]
 
 
 def make_row(model, client, entry, owner):
@@ -82,11 +96,17 @@ def make_row(model, client, entry, owner):
         Attachment: {"entry": entry, "name": "a.pdf", "content_type": "application/pdf", "size": 1},
         ClosedPeriod: {"state": "locked", "closed_by": owner, "trial_balance": [], "hash": digest([])},
         TaxIdAccess: {"contact_name": "Vendor", "contact_id": 1, "what": "revealed", "by": owner},
+        JournalMapping: {"headers": ["date"], "signature": "0" * 64, "options": {}},
+        JournalImport: {"file_name": "a.csv", "file_sha256": "0" * 64, "file_size": 1, "uploaded_by": owner},
+        ImportedEntry: {"entry_uuid": entry.uuid, "line": 2, "date": entry.date},
     }[model]
     if model is Attachment:
         facts |= {"added_by": owner, "sha256": "0" * 64}
     elif model is TaxRate:
         facts["tax_code"] = TaxCode.objects.get(client=client)
+    elif model is ImportedEntry:
+        facts |= {"facts_key": b"0" * 32, "lines_key": b"0" * 32}
+        facts["journal_import"] = JournalImport.objects.get(client=client)
     elif model is ClosedPeriod:
         facts["period"] = client.periods.order_by("start").first()
     return model.objects.create(client=client, **facts)
