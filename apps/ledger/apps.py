@@ -9,7 +9,7 @@ class LedgerConfig(AppConfig):
     def ready(self) -> None:
         from apps.core import guards
         from apps.core.registry import searches
-        from apps.ledger import close_checks, dashboard, refusals, rights, search  # noqa: F401
+        from apps.ledger import close_checks, dashboard, refusals, rights, search, trail  # noqa: F401
         from apps.ledger.checking import card, chain, rules  # noqa: F401
 
         for find in (search.find_pages, search.find_in_journal):  # after the clients that profiles finds

@@ -10,7 +10,7 @@ class ProfilesConfig(AppConfig):
     def ready(self) -> None:
         from apps.core import guards
         from apps.core.registry import scopes
-        from apps.profiles import access, dashboard, groups  # noqa: F401  (registers the cards)
+        from apps.profiles import access, dashboard, groups, trail  # noqa: F401  (they register themselves)
         from apps.profiles.models import Client, StaffAccess
 
         scopes.register(access.scope_to_clients)

@@ -464,7 +464,8 @@ def test_a_period_shows_what_changed_since_it_was_closed(client, books, manager,
     assert re.search(r"6100 Rent\s+0\.00\s+20\.00\s+\+ ?20\.00", page)
     assert "Entry 3" in page
     assert "Entry 2" not in page
-    assert "reopened it: “A late bill”" in page
+    assert "reopened March 2026" in page
+    assert "reason: A late bill" in page
     assert "hash does not fit" not in page
 
 

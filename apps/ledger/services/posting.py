@@ -37,7 +37,7 @@ def post_entry(entry: JournalEntry, *, by: User, reason: str = "") -> JournalEnt
         if not posted:
             raise _not_a_draft(entry)
         JournalEntry.history.bulk_history_create(  # type: ignore[attr-defined]
-            posted, update=True, default_user=by, default_change_reason=reason or _("Posted")
+            posted, update=True, default_user=by, default_change_reason=reason
         )
     return posted[0]
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.generic import TemplateView
 from unfold.views import UnfoldSiteViewMixin
 
+from apps.core import trail
 from apps.core.access import visible
 from apps.ledger.close_checks import findings_of
 from apps.ledger.models import ClosedPeriod, FiscalYear, Period, PeriodState
@@ -22,7 +23,7 @@ from apps.profiles.codes import decimal_places
 from apps.profiles.models import Client, ClientStatus
 
 NEWEST_YEARS = 2  # shown at once; earlier ones on demand
-MOST_ENTRIES = 50
+MOST_ENTRIES = MOST_EVENTS = 50
 
 
 class PeriodsView(BooksView):
@@ -85,6 +86,12 @@ class PeriodView(BooksView):
         latest = self.closings[0] if self.closings else None
         return next((closed for closed in self.closings if str(closed.pk) == asked), latest)
 
+    def _history(self) -> trail.Page:
+        sources = trail.sources_about(Period, self.period.pk, self.request.user)
+        return trail.read_page(
+            sources, begins=trail.Place.read(self.request.GET.get("from", "")), size=MOST_EVENTS
+        )
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         closed = self.chosen
         entries = list(entries_since(closed)[: MOST_ENTRIES + 1]) if closed else []
@@ -97,7 +104,7 @@ class PeriodView(BooksView):
             entries=entries[:MOST_ENTRIES],
             has_more=len(entries) > MOST_ENTRIES,
             kept=[_sides(row) for row in closed.trial_balance] if closed else [],
-            records=[_told(record) for record in self.period.history.select_related("history_user")],
+            page=self._history(),
             decimals=decimal_places(self.client.base_currency),
             **kwargs,
         )
@@ -106,21 +113,6 @@ class PeriodView(BooksView):
 def _sides(row: list[str]) -> dict[str, Any]:
     _uuid, code, name, amount = row
     return {"code": code, "name": name, "debit": max(Decimal(amount), 0), "credit": max(-Decimal(amount), 0)}
-
-
-def _told(record: Any) -> dict[str, Any]:
-    """Tell a record of a period's history: who did what, when and why."""
-    did = {
-        PeriodState.OPEN: _("%(who)s reopened it"),
-        PeriodState.SOFT_CLOSED: _("%(who)s soft-closed it"),
-        PeriodState.LOCKED: _("%(who)s locked it"),
-    }[record.state]
-    what = _("%(who)s opened the fiscal year") if record.history_type == "+" else did
-    return {
-        "at": record.history_date,
-        "what": what % {"who": record.history_user or _("Somebody")},
-        "why": record.history_change_reason,
-    }
 
 
 class DueView(UnfoldSiteViewMixin, TemplateView):
