@@ -79,4 +79,10 @@ PAGES = [
     ),
     ("books/<slug:code>/register/", "account_register", "apps.ledger.views.reports.register.RegisterView"),
     ("books/<slug:code>/journal/", "journal_listing", "apps.ledger.views.reports.ledgers.JournalView"),
+    ("books/<slug:code>/audit/", "audit", "apps.ledger.views.reports.audit.AuditView"),
+    (
+        "books/<slug:code>/years/<int:year>/history/",
+        "year_history",
+        "apps.ledger.views.periods.YearHistoryView",
+    ),
 ]

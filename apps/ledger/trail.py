@@ -16,8 +16,11 @@ from apps.ledger.models import (
     Contact,
     EntryStatus,
     FiscalYear,
+    ImportState,
     JournalEntry,
+    JournalImport,
     JournalLine,
+    JournalMapping,
     Period,
     PeriodState,
     TaxCode,
@@ -29,8 +32,8 @@ from apps.ledger.views.books import book_url
 from apps.profiles.codes import decimal_places
 
 SEE_TAX_IDS = "ledger.view_taxidaccess"
-#: Lines of a long entry, or of many at once, are written for a while after it.
-WHILE_LINES_ARE_WRITTEN = timedelta(minutes=1)
+#: An import writes many entries, and then the lines of them all.
+WHILE_LINES_ARE_WRITTEN = timedelta(minutes=5)
 
 
 @trail.register(JournalEntry)
@@ -177,6 +180,26 @@ class TaxIdTelling(trail.LogTelling):
 
     def gone(self, keys: Iterable[Any]) -> set[Any]:
         return trail.telling_of(Contact).gone(keys)
+
+
+@trail.register(JournalImport)
+class ImportTelling(trail.Telling):
+    silent = ("client", "file_sha256", "file_size")
+    set_by_importing = ("state", "imported_by", "imported_at")
+
+    def did(self, row: Any, record: Any, before: Any | None) -> tuple[str, Sequence[str]]:
+        if before and row.state != before.state and row.state in (ImportState.IMPORTED, ImportState.UNDONE):
+            said = _("{who} imported {what}"), _("{who} undid the import of {what}")
+            return said[row.state == ImportState.UNDONE], self.set_by_importing
+        return super().did(row, record, before)
+
+
+@trail.register(JournalMapping)
+class MappingTelling(trail.Telling):
+    silent = ("client", "signature")
+
+    def name_of(self, record: Any) -> str:
+        return _("how files with the columns %(columns)s are read") % {"columns": record}
 
 
 def _sided(value: Decimal, currency: str) -> str:

@@ -56,6 +56,11 @@ def one_of(field: str, choices: type[models.TextChoices], name: str) -> models.C
     )
 
 
+def by_time(name: str) -> models.Index:
+    """Return the index that finds what was done to a client's records in a time, in a long history."""
+    return models.Index(fields=["client", "history_date"], name=name)
+
+
 class Client(models.Model):
     """A client of the practice: the profile of a business whose books are kept here."""
 

@@ -27,7 +27,7 @@ from apps.core.trail.events import REMOVED, Event
 from apps.core.trail.sentences import events_of
 from apps.core.trail.telling import Part, Source, Telling, telling_of
 
-#: What is saved just before its record still belongs to it: the lines of a draft that is deleted.
+#: What is removed just before its record goes along with it: the lines of a draft that is deleted.
 LEAD = datetime.timedelta(seconds=5)
 CHUNK = 200
 NOBODY = 0
@@ -124,7 +124,7 @@ def _loose(source: Source, part: Part) -> QuerySet[Any]:
     anchors = parent.rows().filter(
         **{parent.key: OuterRef(_column(part))},
         history_date__gte=_moved("history_date", -part.within),
-        history_date__lte=_moved("history_date", LEAD),
+        history_date__lte=_moved("history_date", part.within),
     )
     same_person = anchors.alias(person=Coalesce("history_user_id", Value(NOBODY))).filter(
         person=Coalesce(OuterRef("history_user_id"), Value(NOBODY))
@@ -161,7 +161,7 @@ def _parts_along(telling: Telling, heads: list[Any]) -> dict[int, list[tuple[Tel
     keys = {getattr(row, telling.key) for row in heads}
     longest = max(part.within for part in telling.parts)
     anchors: dict[Any, list[Any]] = defaultdict(list)
-    around = (first - LEAD - longest, last + LEAD + longest)
+    around = (first - 2 * longest, last + 2 * longest)
     for anchor in telling.rows().filter(**{f"{telling.key}__in": keys}, history_date__range=around):
         anchors[getattr(anchor, telling.key)].append(anchor)
     shown = {row.history_id for row in heads}
@@ -171,7 +171,7 @@ def _parts_along(telling: Telling, heads: list[Any]) -> dict[int, list[tuple[Tel
         rows = of_part.rows().filter(
             **{f"{column}__in": keys},
             history_type__in=list(part.kinds),
-            history_date__range=(first - LEAD, last + part.within),
+            history_date__range=(first - part.within, last + part.within),
         )
         for row in rows.order_by("history_date", "history_id"):
             anchor = _anchor(row, anchors[getattr(row, column)], part)
@@ -182,21 +182,18 @@ def _parts_along(telling: Telling, heads: list[Any]) -> dict[int, list[tuple[Tel
 
 def _anchor(row: Any, candidates: Iterable[Any], part: Part) -> Any | None:
     """Return the row of the record that a row of a part was saved with, as ``_loose`` finds there is one."""
-    at = row.history_date
+    at, is_gone = row.history_date, row.history_type == REMOVED
     near = [
         one
         for one in candidates
-        if one.history_user_id == row.history_user_id and -LEAD <= at - one.history_date <= part.within
+        if one.history_user_id == row.history_user_id and abs(at - one.history_date) <= part.within
     ]
-
-    def order(one: Any) -> tuple[Any, ...]:
-        return one.history_date, one.history_type == row.history_type, one.history_id
-
-    if row.history_type == REMOVED and (
-        gone := [one for one in near if one.history_type == REMOVED and one.history_date >= at]
-    ):
-        return min(gone, key=order)
+    soon = [one for one in near if at <= one.history_date <= at + LEAD and one.history_type == REMOVED]
+    if is_gone and soon:
+        return min(soon, key=lambda one: one.history_date)
+    if is_gone:
+        return min(near, key=lambda one: abs(at - one.history_date), default=None)
     before = [one for one in near if one.history_date <= at]
     if before:
-        return max(before, key=order)
-    return min(near, key=order, default=None)
+        return max(before, key=lambda one: (one.history_date, one.history_type == row.history_type))
+    return min(near, key=lambda one: one.history_date, default=None)

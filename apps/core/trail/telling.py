@@ -20,8 +20,8 @@ class Part:
     """
     Records that are a part of another one, by the name of their key to it.
 
-    A row of a part belongs to the event of its record when one person saved it at most ``within`` later, and
-    when what was done to it is one of ``kinds``.
+    A row of a part belongs to an event of its record when one person saved both within ``within``, and when
+    what was done to it is one of ``kinds``.
     """
 
     model: type[Model]
@@ -78,8 +78,11 @@ class Telling:
         """Return the record as a row has it, with its related records: naming it asks nothing more."""
         record = self.model(**{field.attname: getattr(row, field.attname) for field in self.stored()})
         for link in self.links():
-            if found := related.get((link.related_model, getattr(row, link.attname))):  # type: ignore[arg-type]
-                setattr(record, link.name, found)
+            if (pk := getattr(row, link.attname)) is not None:
+                model: Any = link.related_model
+                setattr(
+                    record, link.name, related.get((model, pk)) or model(pk=pk)
+                )  # never asked for by itself
         return record
 
     # Words

@@ -26,6 +26,10 @@ def words(field: models.Field, value: Any) -> str:
             return plain_number(value)
         case int():
             return formats.number_format(value, force_grouping=True)
+        case list():
+            return ", ".join(map(str, value))
+        case dict():
+            return ", ".join(f"{name}: {one}" for name, one in value.items())
     return str(value)
 
 
@@ -33,3 +37,9 @@ def plain_number(value: Decimal) -> str:
     """Return a number with the decimals it needs and no more."""
     places = max(0, -int(value.normalize().as_tuple().exponent))
     return formats.number_format(value, places, force_grouping=True)
+
+
+def of_moment(at: datetime.datetime) -> tuple[datetime.date, str]:
+    """Return the day and the time of a moment as the practice's clocks show it, with the name of its zone."""
+    here = timezone.localtime(at)
+    return here.date(), f"{here:%H:%M:%S %Z}"

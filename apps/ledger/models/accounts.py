@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.core.history import history
 from apps.ledger.constraints import SameClient, target_key
 from apps.profiles.codes import currencies
-from apps.profiles.models import Client, one_of
+from apps.profiles.models import Client, by_time, one_of
 
 
 class AccountKind(models.TextChoices):
@@ -137,7 +137,7 @@ class Account(models.Model):
         help_text=_("For a partner's capital: parts of the result, such as 60 and 40."),
     )
 
-    history = history()
+    history = history(indexes=[by_time("ledger_account_history_by_time")])
 
     class Meta:
         verbose_name = _("account")

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.core.history import history
 from apps.ledger.constraints import target_key
-from apps.profiles.models import Client, one_of
+from apps.profiles.models import Client, by_time, one_of
 
 
 class Contact(models.Model):
@@ -31,7 +31,7 @@ class Contact(models.Model):
     is_active = models.BooleanField(_("active"), default=True)
 
     # A tax id in the history would be there for everyone to read: changes of it are in TaxIdAccess.
-    history = history(excluded_fields=["tax_id"])
+    history = history(excluded_fields=["tax_id"], indexes=[by_time("ledger_contact_history_by_time")])
 
     class Meta:
         verbose_name = _("contact")

@@ -16,7 +16,7 @@ from apps.ledger.models.accounts import Account
 from apps.ledger.models.contacts import Contact, CostCentre
 from apps.ledger.models.tax import TaxCode
 from apps.ledger.models.years import FiscalYear, Period
-from apps.profiles.models import Client, one_of
+from apps.profiles.models import Client, by_time, one_of
 
 ZERO = Decimal(0)
 MOST = Decimal("1E15")  # what numeric(19,4) holds
@@ -126,7 +126,7 @@ class JournalEntry(models.Model):
     hash = models.BinaryField(max_length=32, null=True, editable=False)
 
     objects = JournalEntryQuerySet.as_manager()
-    history = history(excluded_fields=["hash"])
+    history = history(excluded_fields=["hash"], indexes=[by_time("ledger_entry_history_by_time")])
 
     class Meta:
         verbose_name = _("entry")
@@ -301,7 +301,10 @@ class JournalLine(models.Model):
     kind = models.CharField(max_length=10, editable=False, default="")
     is_posted = models.BooleanField(_("posted"), editable=False, default=False)
 
-    history = history(excluded_fields=["debit", "credit", "date", "kind", "is_posted"])
+    history = history(
+        excluded_fields=["debit", "credit", "date", "kind", "is_posted"],
+        indexes=[by_time("ledger_line_history_by_time")],
+    )
 
     class Meta:
         verbose_name = _("entry line")
@@ -415,7 +418,7 @@ class Attachment(models.Model):
     )
     added_at = models.DateTimeField(_("added at"), auto_now_add=True)
 
-    history = history()
+    history = history(indexes=[by_time("ledger_paper_history_by_time")])
 
     class Meta:
         verbose_name = _("attachment")

@@ -18,6 +18,8 @@ from apps.ledger.models import (
     CostCentre,
     FiscalYear,
     JournalEntry,
+    JournalImport,
+    JournalMapping,
     TaxCode,
     TaxIdAccess,
 )
@@ -45,6 +47,7 @@ AUDITED = [
     AuditedKind("classes", _("Classes"), [CostCentre]),
     AuditedKind("tax_codes", _("Tax codes"), [TaxCode]),
     AuditedKind("years", _("Fiscal years and periods"), [FiscalYear]),
+    AuditedKind("imports", _("Imports"), [JournalImport, JournalMapping]),
     AuditedKind("client", _("Client and access"), [Client]),
 ]
 

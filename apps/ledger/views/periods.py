@@ -86,12 +86,6 @@ class PeriodView(BooksView):
         latest = self.closings[0] if self.closings else None
         return next((closed for closed in self.closings if str(closed.pk) == asked), latest)
 
-    def _history(self) -> trail.Page:
-        sources = trail.sources_about(Period, self.period.pk, self.request.user)
-        return trail.read_page(
-            sources, begins=trail.Place.read(self.request.GET.get("from", "")), size=MOST_EVENTS
-        )
-
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         closed = self.chosen
         entries = list(entries_since(closed)[: MOST_ENTRIES + 1]) if closed else []
@@ -104,10 +98,39 @@ class PeriodView(BooksView):
             entries=entries[:MOST_ENTRIES],
             has_more=len(entries) > MOST_ENTRIES,
             kept=[_sides(row) for row in closed.trial_balance] if closed else [],
-            page=self._history(),
+            page=_history_of(self.period, self.request),
             decimals=decimal_places(self.client.base_currency),
             **kwargs,
         )
+
+
+class YearHistoryView(BooksView):
+    """What was done to a fiscal year and its periods: opened, closed, reopened, and why."""
+
+    tab = "periods"
+    permission = "ledger.view_period"
+    template_name = "ledger/year_history.html"
+
+    @cached_property
+    def year(self) -> FiscalYear:
+        found = FiscalYear.objects.filter(client=self.client, pk=self.kwargs["year"]).first()
+        if found is None:
+            raise Http404
+        return found
+
+    @property
+    def title(self) -> str:
+        return str(_("Fiscal year %(name)s") % {"name": self.year.name})
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        kwargs["year"] = self.year  # instead of its number in the address
+        return super().get_context_data(page=_history_of(self.year, self.request), **kwargs)
+
+
+def _history_of(record: Period | FiscalYear, request: Any) -> trail.Page:
+    sources = trail.sources_about(type(record), record.pk, request.user)
+    begins = trail.Place.read(request.GET.get("from", ""))
+    return trail.read_page(sources, begins=begins, size=MOST_EVENTS)
 
 
 def _sides(row: list[str]) -> dict[str, Any]:

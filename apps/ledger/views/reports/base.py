@@ -34,7 +34,10 @@ REPORTS: list[tuple[str, str | Promise]] = [
     ("general_ledger", _lazy("General ledger")),
     ("account_register", _lazy("Account register")),
     ("journal_listing", _lazy("Journal")),
+    ("audit", _lazy("Audit")),
 ]
+#: What a report asks for beyond reading the journal.
+PERMISSIONS = {"audit": "ledger.view_taxidaccess"}
 
 
 class ReportView(BooksView):
@@ -165,16 +168,11 @@ class ReportView(BooksView):
         return self.way_in("account_register", anchor, account=account.code, **days, **query)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        start, end = (day.isoformat() for day in self.options.span.days)
-        days = {"start": start, "end": end, "day": end}
         return super().get_context_data(
             options=self.options,
             heading=self.heading,
             offered=[(name, self.address(**set_)) for name, set_ in self.options.offered()],
-            reports=[
-                (title, f"{book_url(self.client, name)}?{urlencode(days)}", name == self.name)
-                for name, title in REPORTS
-            ],
+            reports=self._reports(),
             facts=self.facts,
             notes=self.notes,
             files=[(title, self.address(format=name)) for title, name in [("CSV", "csv"), ("Excel", "xlsx")]],
@@ -184,6 +182,20 @@ class ReportView(BooksView):
             action=book_url(self.client, self.name),
             **kwargs,
         )
+
+    def _reports(self) -> list[tuple[Any, str, bool]]:
+        """Return the reports a person may read, of the same days; what was done has days of its own."""
+        start, end = (day.isoformat() for day in self.options.span.days)
+        days = urlencode({"start": start, "end": end, "day": end})
+        return [
+            (
+                title,
+                book_url(self.client, name) + (f"?{days}" if "audit" not in (name, self.name) else ""),
+                name == self.name,
+            )
+            for name, title in REPORTS
+            if self.request.user.has_perm(PERMISSIONS.get(name, self.permission), self.client)
+        ]
 
     def _file(self, wanted: str) -> HttpResponseBase:
         sheet = self.sheet()

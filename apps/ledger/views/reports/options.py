@@ -40,7 +40,8 @@ class DayField(forms.DateField):
             raise
 
 
-def _choice(label: Any, choices: Sequence[tuple[str, Any]]) -> forms.ChoiceField:
+def choice(label: Any, choices: Sequence[tuple[str, Any]]) -> forms.ChoiceField:
+    """Return a field to choose from; what is none of the choices is told, and passed over."""
     field = forms.ChoiceField(label=label, choices=choices, required=False)
     field.error_messages["invalid_choice"] = _lazy("“%(value)s” is not one of the choices.")
     return field
@@ -163,7 +164,7 @@ class RangeOptions(Options):
 class StatementOptions(Options):
     """What the statements share."""
 
-    adjustments = _choice(
+    adjustments = choice(
         _lazy("Adjusting entries"),
         [("after", _lazy("After adjustments")), ("before", _lazy("Before adjustments"))],
     )
@@ -186,7 +187,7 @@ MODES = [("day", _lazy("As at a day")), ("range", _lazy("Over a time"))]
 
 
 class TrialBalanceOptions(StatementOptions, AsAtOptions):
-    closing = _choice(
+    closing = choice(
         _lazy("Closing entries"),
         [("before", _lazy("Before closing entries")), ("after", _lazy("After closing entries"))],
     )
@@ -199,7 +200,7 @@ class TrialBalanceOptions(StatementOptions, AsAtOptions):
 
 
 class BalanceSheetOptions(StatementOptions, AsAtOptions):
-    compare = _choice(
+    compare = choice(
         _lazy("Compare with"),
         [
             ("none", _lazy("Nothing")),
@@ -231,7 +232,7 @@ class BalanceSheetOptions(StatementOptions, AsAtOptions):
 
 
 class ProfitAndLossOptions(StatementOptions, RangeOptions):
-    split = _choice(
+    split = choice(
         _lazy("Columns"),
         [
             ("none", _lazy("Total only")),
@@ -240,7 +241,7 @@ class ProfitAndLossOptions(StatementOptions, RangeOptions):
             ("year", _lazy("Fiscal years")),
         ],
     )
-    compare = _choice(
+    compare = choice(
         _lazy("Compare with"),
         [
             ("none", _lazy("Nothing")),
@@ -295,8 +296,8 @@ SHOWS = [
 
 class RegisterOptions(RangeOptions):
     account = forms.ChoiceField(label=_lazy("Account"), required=False)
-    show = _choice(_lazy("Entries"), SHOWS)
-    adjustments = _choice(
+    show = choice(_lazy("Entries"), SHOWS)
+    adjustments = choice(
         _lazy("Adjusting entries"),
         [("after", _lazy("After adjustments")), ("before", _lazy("Before adjustments"))],
     )
@@ -353,7 +354,7 @@ PARTS = [
 
 
 class GeneralLedgerOptions(RangeOptions):
-    part = _choice(_lazy("Accounts"), PARTS)
+    part = choice(_lazy("Accounts"), PARTS)
     first = forms.CharField(label=_lazy("Codes from"), required=False, max_length=20)
     last = forms.CharField(label=_lazy("to"), required=False, max_length=20)
 
@@ -372,7 +373,7 @@ class GeneralLedgerOptions(RangeOptions):
 
 
 class JournalOptions(RangeOptions):
-    kind = _choice(_lazy("Kind"), [("", _lazy("All kinds")), *EntryKind.choices])
+    kind = choice(_lazy("Kind"), [("", _lazy("All kinds")), *EntryKind.choices])
 
     field_order = ["start", "end", "kind"]
 
