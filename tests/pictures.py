@@ -13,7 +13,17 @@ from tests.e2e.browser import DESK, PHONE, chromium, sign_in
 from tests.stack import ROOT, Stack
 
 PICTURES = ROOT / "docs" / "pictures"
-FOR_READERS = ["today", "clients", "client", "books", "chart", "entry-new", "periods", "profit-and-loss"]
+FOR_READERS = [
+    "today",
+    "clients",
+    "client",
+    "books",
+    "chart",
+    "entry-new",
+    "periods",
+    "profit-and-loss",
+    "audit",
+]
 PAGES = {
     "today": "/admin/",
     "clients": "/admin/profiles/client/",
@@ -21,6 +31,8 @@ PAGES = {
     "client-new": "/admin/profiles/client/add/",
     "client-history": "/admin/profiles/client/1/history/",
     "access": "/admin/profiles/staffaccess/",
+    "access-right": "/admin/profiles/staffaccess/1/change/",
+    "access-removed": "/admin/profiles/staffaccess/1/delete/",
     "people": "/admin/core/user/",
     "person": "/admin/core/user/1/change/",
     "person-new": "/admin/core/user/add/",
@@ -34,14 +46,17 @@ PAGES = {
     "chart": "/admin/books/ACORN/chart/",
     "entry-new": "/admin/books/ACORN/entries/new/",
     "entry": "/admin/books/ACORN/entries/5/",
+    "entry-history": "/admin/ledger/journalentry/5/history/",
     "entries": "/admin/ledger/journalentry/",
     "periods": "/admin/books/ACORN/periods/",
+    "year-history": "/admin/books/ACORN/years/1/history/",
     "close": "/admin/close/",
     "trial-balance": "/admin/books/ACORN/trial-balance/",
     "profit-and-loss": "/admin/books/ACORN/profit-and-loss/?split=quarter",
     "balance-sheet": "/admin/books/ACORN/balance-sheet/",
     "general-ledger": "/admin/books/ACORN/general-ledger/",
     "journal": "/admin/books/ACORN/journal/",
+    "audit": "/admin/books/ACORN/audit/",
     "accounts": "/admin/ledger/account/",
     "contacts": "/admin/ledger/contact/",
     "tax-codes": "/admin/ledger/taxcode/",

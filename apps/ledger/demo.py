@@ -7,10 +7,12 @@ from typing import Any
 
 from django.utils import timezone
 
+from apps.core.history import sign
 from apps.core.models import User
 from apps.ledger.charts import Template
-from apps.ledger.models import Account, Contact, EntryKind, JournalEntry
+from apps.ledger.models import Account, Contact, EntryKind, JournalEntry, Review
 from apps.ledger.services import Line, draft_entry, open_fiscal_year, post_entry
+from apps.ledger.services.annotations import annotate
 from apps.ledger.services.charts import start_chart
 from apps.ledger.services.closing import close_through, lock_through
 from apps.ledger.services.year_end import close_fiscal_year
@@ -89,8 +91,8 @@ class _Story:
         self._draft(today, "Printer paper", [(supplies, Decimal(42)), (self.bank, Decimal(-42))])
         self._draft(today, "Card payment, receipt missing", [(supplies, Decimal(19))])
         newest = JournalEntry.objects.posted().filter(client=self.client).order_by("-date", "-pk")[0]
-        newest.review, newest.review_note = "question", "Is this really for the business?"
-        newest.save(update_fields=["review", "review_note"])
+        question = {"review": Review.QUESTION, "review_note": "Is this really for the business?"}
+        annotate(newest, by=self.by, notes=question)
 
     def _about(self, usual: int) -> Decimal:
         cents = Decimal(1).scaleb(-decimal_places(self.client.base_currency))
@@ -116,7 +118,11 @@ class _Story:
 
     def _contact(self, name: str) -> Contact:
         if name not in self.contacts:
-            self.contacts[name] = Contact.objects.create(
-                client=self.client, name=name, is_customer=name in CUSTOMERS, is_vendor=name not in CUSTOMERS
+            is_customer = name in CUSTOMERS
+            contact = Contact(
+                client=self.client, name=name, is_customer=is_customer, is_vendor=not is_customer
             )
+            sign(contact, by=self.by)
+            contact.save()
+            self.contacts[name] = contact
         return self.contacts[name]

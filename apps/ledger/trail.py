@@ -45,6 +45,10 @@ class EntryTelling(trail.Telling):
     silent = ("uuid", "client", "idempotency_key")
     set_by_posting = ("status", "number", "position", "fiscal_year", "period", "posted_by", "posted_at")
 
+    def name_alone(self, record: Any) -> str:
+        """Numbers begin anew with each fiscal year, so the day belongs to the name."""
+        return _("%(entry)s of %(day)s") % {"entry": record, "day": formats.date_format(record.date)}
+
     def did(self, row: Any, record: Any, before: Any | None) -> tuple[str, Sequence[str]]:
         if row.status == EntryStatus.POSTED and row.history_type == ADDED:
             return _("{who} added and posted {what}"), self.set_by_posting
@@ -121,7 +125,7 @@ class TaxRateTelling(trail.Telling):
 
 @trail.register(FiscalYear)
 class YearTelling(trail.Telling):
-    parts = (trail.Part(Period, "fiscal_year"),)
+    parts = (trail.Part(Period, "fiscal_year", kinds=ADDED + REMOVED),)
 
     def name_of(self, record: Any) -> str:
         return _("fiscal year %(name)s") % {"name": record.name}

@@ -102,6 +102,7 @@ class ClientAdmin(BaseAdmin):
         (_("Notes"), {"fields": ["notes"]}),
     ]
     inlines = [StaffAccessInline]
+    asks_reason = True
 
     actions = None
 
@@ -140,6 +141,7 @@ class StaffAccessAdmin(ActivePeopleMixin, BaseAdmin):
     autocomplete_fields = ["client"]
 
     fields = ["client", "user", "role"]
+    asks_reason = True
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
         return ["client", "user"] if obj else []

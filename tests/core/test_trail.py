@@ -44,7 +44,7 @@ def test_one_change_is_one_sentence(vera):
     access = give_access(make_user("nora"), make_client("ACORN"))
     change(access, by=vera, reason="Knows the books by now", role=Role.REVIEWER)
     newest = told(access)[0]
-    assert strip_tags(newest.sentence_of_one) == "Vera Lund changed role from Viewer to Reviewer"
+    assert strip_tags(newest.sentence_at_home) == "Vera Lund changed role from Viewer to Reviewer"
     assert newest.reason == "Knows the books by now"
 
 
@@ -78,7 +78,7 @@ def test_a_removed_record_is_told_as_it_was(vera):
     access.delete()
     newest = trail.read_page(trail.sources_about(type(access), pk, vera), size=5).events[0]
     assert said(newest) == "Vera Lund removed nora’s access"
-    assert [one.text for one in newest.changes] == ["person nora", "role Preparer"]
+    assert [one.text for one in newest.changes] == ["role Preparer"]
 
 
 def test_every_event_has_its_change_also_across_pages(vera):
@@ -200,6 +200,8 @@ def test_who_may_see_a_client_is_told_with_the_client(client, vera):
     assert [said(one) for one in told(acorn)][
         0
     ] == "Vera Lund changed role of nora’s access from Viewer to Manager"
+    at_home = strip_tags(told(acorn)[0].sentence_at_home)
+    assert at_home == "Vera Lund changed role of nora’s access from Viewer to Manager"
     assert not any("olaf" in said(one) for one in told(acorn))
 
 
@@ -256,3 +258,83 @@ def test_nothing_is_written_by_a_history_page(client, vera):
     assert User.objects.filter(pk=vera.pk).exists()
     acorn.refresh_from_db()
     assert acorn.name == "Acorn Ltd"
+
+
+# Why: asked where others rely on what is changed, and kept whichever way it is changed
+
+
+def save_access(client, access, **values):
+    values = {"role": access.role, "_reason": "", **values}
+    return client.post(reverse("admin:profiles_staffaccess_change", args=[access.pk]), values)
+
+
+def test_a_reason_given_on_a_form_is_kept(client, vera):
+    access = give_access(make_user("nora"), make_client("ACORN"))
+    client.force_login(vera)
+    page = client.get(reverse("admin:profiles_staffaccess_change", args=[access.pk])).content.decode()
+    assert 'name="_reason"' in page
+    assert save_access(client, access, role="manager", _reason=" On leave\0 until May ").status_code == 302
+    assert (said(told(access)[0]), told(access)[0].reason) == (
+        "Vera Lund changed role of nora’s access from Viewer to Manager",
+        "On leave until May",
+    )
+
+
+def test_nobody_has_to_give_a_reason(client, vera):
+    access = give_access(make_user("nora"), make_client("ACORN"))
+    client.force_login(vera)
+    assert save_access(client, access, role="manager").status_code == 302
+    assert told(access)[0].reason == ""
+
+
+def test_a_form_refused_keeps_the_reason_typed(client, vera):
+    access = give_access(make_user("nora"), make_client("ACORN"))
+    client.force_login(vera)
+    page = save_access(client, access, role="king", _reason="Because <i>").content.decode()
+    assert 'value="Because &lt;i&gt;"' in page
+
+
+def test_deactivating_a_person_is_told_with_its_reason(client, vera):
+    nora = make_user("nora")
+    client.force_login(vera)
+    values = {"username": "nora", "first_name": "", "last_name": "", "email": "", "_reason": "Left in May"}
+    assert client.post(reverse("admin:core_user_change", args=[nora.pk]), values).status_code == 302
+    events = told(nora)
+    assert ("Vera Lund changed active of nora from yes to no", "Left in May") in [
+        (said(one), one.reason) for one in events
+    ]
+
+
+def test_rows_of_a_form_are_signed_like_the_form(client, vera):
+    acorn = make_client("ACORN", email="a@acorn.example")
+    access = give_access(make_user("nora"), acorn)
+    client.force_login(vera)
+    form = client.get(reverse("admin:profiles_client_change", args=[acorn.pk])).context["adminform"].form
+    values = {name: form[name].value() or "" for name in form.fields}
+    rows = {"TOTAL_FORMS": 1, "INITIAL_FORMS": 1, "0-id": access.pk, "0-client": acorn.pk}
+    rows |= {"0-user": access.user_id, "0-role": "reviewer"}
+    values |= {f"staff_access-{name}": value for name, value in rows.items()} | {"_reason": "Senior now"}
+    answer = client.post(reverse("admin:profiles_client_change", args=[acorn.pk]), values)
+    assert answer.status_code == 302
+    newest = told(acorn)[0]
+    assert said(newest) == "Vera Lund changed Acorn Ltd (ACORN)"
+    assert newest.part_lines == ["changed nora’s access: role Viewer → Reviewer"]
+    assert access.history.first().history_change_reason == "Senior now"
+
+
+@pytest.mark.parametrize("way", ["form", "bulk"])
+def test_deleting_by_a_form_and_by_a_bulk_action_leave_the_same_trail(client, vera, way):
+    access = give_access(make_user("nora"), make_client("ACORN"))
+    pk = access.pk
+    client.force_login(vera)
+    if way == "form":
+        url, values = reverse("admin:profiles_staffaccess_delete", args=[pk]), {}
+        asked = client.get(url)
+    else:
+        url = reverse("admin:profiles_staffaccess_changelist")
+        values = {"action": "delete_selected", "_selected_action": [pk]}
+        asked = client.post(url, values)
+    assert 'name="_reason"' in asked.content.decode()
+    assert client.post(url, {**values, "post": "yes", "_reason": "Left"}).status_code == 302
+    newest = trail.read_page(trail.sources_about(type(access), pk, vera), size=5).events[0]
+    assert (said(newest), newest.reason) == ("Vera Lund removed nora’s access", "Left")

@@ -99,8 +99,8 @@ def test_everything_done_to_a_client_is_told_newest_first(books, vera):
         ("Vera Lund looked at the tax id of Landlord", ""),
         ("The system added Landlord", ""),
         ("Vera Lund changed active of 6200 Software from yes to no", ""),
-        ("Vera Lund posted Entry 1", "Late bill"),
-        (f"Vera Lund added Draft {entry.pk}", ""),
+        ("Vera Lund posted Entry 1 of 15 Jan 2026", "Late bill"),
+        (f"Vera Lund added Draft {entry.pk} of 15 Jan 2026", ""),
         (said(events[8]), ""),
     ]
     assert "added fiscal year 2026" in said(events[8])
@@ -115,8 +115,8 @@ def test_each_event_leads_to_its_record_or_to_the_history_of_what_is_gone(client
     client.force_login(vera)
     events = client.get(address(books)).context["page"].events
     urls = {said(one): one.url for one in events}
-    assert urls["Vera Lund posted Entry 1"] == reverse("admin:entry", args=["ACORN", entry.pk])
-    removed = urls[f"Vera Lund removed Draft {gone}"]
+    assert urls["Vera Lund posted Entry 1 of 15 Jan 2026"] == reverse("admin:entry", args=["ACORN", entry.pk])
+    removed = urls[f"Vera Lund removed Draft {gone} of 15 Jan 2026"]
     assert removed == reverse("admin:ledger_journalentry_history", args=[gone])
     for url in {one.url for one in events}:
         assert client.get(url).status_code == 200, url

@@ -61,7 +61,7 @@ def told(model, pk, *, user=None, size=50):
 
 
 def said(event):
-    return strip_tags(event.sentence)
+    return strip_tags(event.sentence_at_home)
 
 
 def history_of(entry):
@@ -328,3 +328,22 @@ def test_lines_removed_in_one_table_are_read_from_the_history_alone(books, vera)
     assert [one.kind for one in events] == ["-", "+"]
     assert events[0].reason == "Typed twice"
     assert len(events[1].parts) == 2
+
+
+def test_periods_closed_at_once_with_their_year_opened_are_events_of_their_own(client, vera):
+    books, _accounts = make_books(make_client("QUICK"))
+    year = FiscalYear.objects.get(client=books)
+    opener = year.history.get().history_user
+    close_through(books, datetime.date(2026, 2, 28), by=opener)
+    assert [said(one).split(" ", 1)[1] for one in told(FiscalYear, year.pk)] == [
+        "soft-closed February 2026",
+        "soft-closed January 2026",
+        "added fiscal year 2026",
+    ]
+    client.force_login(vera)
+    page = client.get(reverse("admin:year_history", args=["QUICK", year.pk])).content.decode()
+    assert "soft-closed January 2026" in strip_tags(page)
+    assert (
+        reverse("admin:year_history", args=["QUICK", year.pk])
+        in client.get(reverse("admin:periods", args=["QUICK"])).content.decode()
+    )

@@ -20,8 +20,11 @@ from unfold.admin import ModelAdmin, TabularInline
 
 from apps.core import guards, trail
 from apps.core.access import visible
+from apps.core.history import sign
 
 VERSION_FIELD = "_version"
+REASON_FIELD = "_reason"
+LONGEST_REASON = 500
 
 
 class ScopedAdminMixin:
@@ -148,6 +151,9 @@ class BaseAdmin(GuardedAdminMixin, ScopedAdminMixin, SimpleHistoryAdmin, ModelAd
     history_list_per_page = 50
     warn_unsaved_form = True
     change_form_before_template = "core/version.html"
+    change_form_after_template = "core/reason.html"
+    #: Whether the form asks why: where a change alters what others rely on, such as their rights.
+    asks_reason = False
 
     def get_form(
         self, request: HttpRequest, obj: Model | None = None, change: bool = False, **kwargs: Any
@@ -161,23 +167,47 @@ class BaseAdmin(GuardedAdminMixin, ScopedAdminMixin, SimpleHistoryAdmin, ModelAd
     ) -> HttpResponse:
         if original := context.get("original"):
             newest = original.history.order_by("-history_id").values_list("history_id", flat=True).first()
-            context["record_version"] = newest
+            context |= {"record_version": newest, "reason_given": _reason_in(request)}
         return super().render_change_form(request, context, *args, **kwargs)
+
+    # What is saved and deleted is signed, whichever way: a form, its rows, a bulk action.
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        sign(obj, by=request.user, reason=_reason_in(request))
+        super().save_model(request, obj, form, change)
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        for row in formset.forms:
+            sign(row.instance, by=request.user, reason=_reason_in(request))
+        super().save_formset(request, form, formset, change)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        sign(obj, by=request.user, reason=_reason_in(request))
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for obj in queryset:
+            self.delete_model(request, obj)
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Tell what happened to a record, newest first; also of one that is gone."""
-        obj = self._as_it_is_or_was(request, unquote(object_id))
+        key = self._key(unquote(object_id))
+        stored = self.get_queryset(request).filter(pk=key).first()
+        obj = stored or trail.as_it_was(self.model, key)  # out of sight or gone: its rights decide
+        if obj is None:
+            raise Http404
         if not self.has_view_or_change_permission(request, obj):
             raise PermissionDenied
-        sources = trail.sources_about(self.model, obj.pk, request.user)
+        sources = trail.sources_about(self.model, key, request.user)
         begins = trail.Place.read(request.GET.get("from", ""))
         context = {
             **self.admin_site.each_context(request),
             "title": _("History: %(record)s") % {"record": obj},
             "page": trail.read_page(sources, begins=begins, size=self.history_list_per_page),
             "object": obj,
+            "record_url": trail.telling_of(self.model).url_of(stored) if stored else "",
             "opts": self.opts,
             "module_name": capfirst(str(self.opts.verbose_name_plural)),
             **(extra_context or {}),
@@ -185,21 +215,14 @@ class BaseAdmin(GuardedAdminMixin, ScopedAdminMixin, SimpleHistoryAdmin, ModelAd
         request.current_app = self.admin_site.name
         return self.render_history_view(request, self.object_history_template, context)
 
-    def _as_it_is_or_was(self, request: HttpRequest, pk: str) -> Any:
-        """Return a record the person may see, else one of this key as it was last; its rights decide then."""
+    def _key(self, text: str) -> int:
         try:
-            key = self.opts.pk.to_python(pk)
+            key = self.opts.pk.to_python(text)
         except ValidationError:
             raise Http404 from None
         if not -(2**63) <= key < 2**63:
             raise Http404
-        if obj := self.get_queryset(request).filter(pk=key).first():
-            return obj
-        telling = trail.telling_of(self.model)
-        last = telling.rows().filter(**{telling.key: key}).order_by("-history_id").first()
-        if last is None:
-            raise Http404
-        return telling.record_of(last, {})
+        return key
 
     def history_form_view(
         self,
@@ -236,6 +259,11 @@ class ReadOnlyAdminMixin:
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+
+def _reason_in(request: HttpRequest) -> str:
+    """Return why a person does what they sent a form for, if they said."""
+    return request.POST.get(REASON_FIELD, "").replace("\0", "").strip()[:LONGEST_REASON]
 
 
 def _refused_when_changed(form: type[ModelForm], seen: int) -> type[ModelForm]:

@@ -63,6 +63,7 @@ class UserAdmin(SuperusersWriteMixin, BaseAdmin, DjangoUserAdmin):
     ]
     readonly_fields = ["last_login", "date_joined"]
     autocomplete_fields = ["groups"]
+    asks_reason = True
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False  # deactivated, never deleted
@@ -85,6 +86,8 @@ class GroupAdmin(SuperusersWriteMixin, BaseAdmin, DjangoGroupAdmin):
     """Practice-wide rights only; rights for a client come from Access."""
 
     list_display = ["name", "people"]
+
+    asks_reason = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
         return super().get_queryset(request).annotate(people_count=Count("user"))

@@ -7,6 +7,7 @@ of many histories into one order, a page at a time, and puts what belongs togeth
 
 from apps.core.trail.events import Change, Event
 from apps.core.trail.reading import Page, Place, every_event, read_page
+from apps.core.trail.sentences import as_it_was
 from apps.core.trail.telling import (
     LogTelling,
     Part,
@@ -28,6 +29,7 @@ __all__ = [
     "Source",
     "Telling",
     "admin_url",
+    "as_it_was",
     "every_event",
     "read_page",
     "register",

@@ -1,10 +1,9 @@
 """What a trail is made of: events, and what each of them changed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from os.path import commonprefix
-from typing import Any
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -47,8 +46,9 @@ class Event:
     """
     What one person did at one moment to one record, and to what is part of it.
 
-    ``did`` is a sentence with places for ``{who}`` and ``{what}``. ``parts`` are the events of lines and the
-    like, which have no sentence of their own on a page.
+    ``did`` is a sentence with places for ``{who}`` and ``{what}``; ``what`` names the record among its like,
+    ``alone`` says what it is a part of, too. ``parts`` are the events of lines and the like, which have no
+    sentence of their own on a page.
     """
 
     at: datetime
@@ -56,22 +56,25 @@ class Event:
     kind: str
     did: str
     what: str
+    alone: str
     of_kind: str
     reason: str = ""
     changes: Sequence[Change] = ()
     parts: Sequence["Event"] = ()
     url: str = ""
-    key: Any = field(default=None, compare=False)
+    is_part: bool = False
 
     @property
     def sentence(self) -> SafeString:
         """Say it all: who did what to which record."""
-        what = format_html('<a href="{}">{}</a>', self.url, self.what) if self.url else self.what
+        what = format_html('<a href="{}">{}</a>', self.url, self.alone) if self.url else self.alone
         return self._say(what, _("{who} changed <strong>{field}</strong> of {what} from {old} to {new}"))
 
     @property
-    def sentence_of_one(self) -> SafeString:
+    def sentence_at_home(self) -> SafeString:
         """Say it on the page of the record itself, which need not be named for one change."""
+        if self.is_part:
+            return self.sentence
         return self._say(self.what, _("{who} changed <strong>{field}</strong> from {old} to {new}"))
 
     def _say(self, what: str, changed_one: str) -> SafeString:

@@ -8,7 +8,7 @@ history is asked for a page of rows through its index.
 import datetime
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import (
@@ -63,6 +63,7 @@ class Row:
     place: Place
     telling: Telling
     row: Any
+    is_part: bool
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,10 @@ def _newest(sources: Sequence[Source], begins: Place | None, count: int) -> list
         if source.part and len(found) >= count:
             rows = rows.filter(history_date__gte=found[count - 1].place.at)
         newest = rows.order_by("-history_date", "-history_id")[:count]
-        found += [Row(Place(row.history_date, -rank, row.history_id), source.telling, row) for row in newest]
+        found += [
+            Row(Place(row.history_date, -rank, row.history_id), source.telling, row, source.part is not None)
+            for row in newest
+        ]
         found.sort(key=lambda one: one.place, reverse=True)
         del found[count:]
     return found
@@ -152,7 +156,8 @@ def _events(rows: Sequence[Row]) -> list[Event]:
     for telling in {telling for telling, _row in heads if telling.parts}:
         own = [row for one, row in heads if one is telling]
         parts |= {(telling, pk): found for pk, found in _parts_along(telling, own).items()}
-    return events_of(heads, parts)
+    events = events_of(heads, parts)
+    return [replace(event, is_part=one.is_part) for one, event in zip(rows, events, strict=True)]
 
 
 def _parts_along(telling: Telling, heads: list[Any]) -> dict[int, list[tuple[Telling, Any]]]:

@@ -21,6 +21,13 @@ def events_of(heads: Rows, parts: Parts) -> list[Event]:
     return _Reader([*heads, *(row for found in parts.values() for row in found)]).events(heads, parts)
 
 
+def as_it_was(model: type[Model], pk: Any) -> Any | None:
+    """Return a record as it was when its history ends; None where it has none."""
+    telling = telling_of(model)
+    last = telling.rows().filter(**{telling.key: pk}).order_by("-history_id").first()
+    return telling.record_of(last, _related({telling: [last]}, {})) if last else None
+
+
 class _Reader:
     """What is needed to tell some rows, read at once: the rows before them, and what they refer to."""
 
@@ -33,7 +40,7 @@ class _Reader:
             self.before |= {(telling, pk): row for pk, row in _before(telling, own).items()}
         for (telling, _pk), row in self.before.items():
             by_telling[telling].append(row)
-        self.lists = {telling: _lists(telling, own) for telling, own in by_telling.items() if telling.lists()}
+        self.lists = {telling: _lists(telling, own) for telling, own in by_telling.items() if telling.lists}
         self.related = _related(by_telling, self.lists)
 
     def events(self, heads: Rows, parts: Parts) -> list[Event]:
@@ -64,7 +71,8 @@ class _Reader:
             who=str(who) if who else _("The system"),
             kind=row.history_type,
             did=did,
-            what=telling.name_of(record) if gone is None else telling.name_alone(record),
+            what=telling.name_of(record),
+            alone=telling.name_alone(record),
             of_kind=telling.of_kind,
             reason=row.history_change_reason or "",
             changes=tuple(self._changes(telling, (row, record), (before, record_before), said)),
@@ -77,22 +85,20 @@ class _Reader:
     ) -> Iterable[Change]:
         row, record = now
         before, record_before = then
-        for field in telling.fields():
+        for field in telling.fields:
             if field.name in said:
                 continue
-            label, new = str(field.verbose_name), getattr(row, field.attname)
+            new = getattr(row, field.attname)
             if before is not None:
                 old = getattr(before, field.attname)
                 if old != new:
-                    yield Change(
-                        label,
-                        self._words(telling, field, old, record_before),
-                        self._words(telling, field, new, record),
-                    )
+                    was = self._words(telling, field, old, record_before)
+                    yield Change(str(field.verbose_name), was, self._words(telling, field, new, record))
             elif field.editable and new not in (None, "", False):
                 text = self._words(telling, field, new, record)
-                yield Change(label, text, "") if row.history_type == REMOVED else Change(label, "", text)
-        for field in telling.lists():
+                both = (text, "") if row.history_type == REMOVED else ("", text)
+                yield Change(str(field.verbose_name), *both)
+        for field in telling.lists:
             lists = self.lists[telling][field.name]
             yield from self._list_change(
                 field, lists[before.history_id] if before else set(), lists[row.history_id]
@@ -142,7 +148,7 @@ def _lists(telling: Telling, rows: Iterable[Any]) -> dict[str, dict[int, set[Any
     """Return, by field and by history id, the keys a many-to-many list had."""
     ids = [row.history_id for row in rows]
     lists: dict[str, dict[int, set[Any]]] = {}
-    for field in telling.lists():
+    for field in telling.lists:
         found: dict[int, set[Any]] = defaultdict(set)
         kept = getattr(telling.history, field.name).model.objects.filter(history__in=ids)
         for history_id, pk in kept.values_list("history_id", f"{field.m2m_reverse_field_name()}_id"):
@@ -157,9 +163,9 @@ def _related(rows: dict[Telling, list[Any]], lists: dict[Telling, Any]) -> Relat
     for telling, own in rows.items():
         for row in own:
             keys[get_user_model()].add(row.history_user_id)
-            for link in telling.links():
+            for link in telling.links:
                 keys[link.related_model].add(getattr(row, link.attname))  # type: ignore[index]
-        for field in telling.lists():
+        for field in telling.lists if telling in lists else ():
             keys[field.related_model] |= set().union(*lists[telling][field.name].values())
     related: Related = {}
     for model, wanted in keys.items():

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 from django.contrib import admin
@@ -60,24 +61,28 @@ class Telling:
 
     # Fields
 
+    @cached_property
     def stored(self) -> list[Field]:
         return list(self.history.tracked_fields)
 
+    @cached_property
     def fields(self) -> list[Field]:
-        """Return the fields that are told."""
-        return [one for one in self.stored() if one.name not in self.silent and not one.primary_key]
+        """The fields that are told."""
+        return [one for one in self.stored if one.name not in self.silent and not one.primary_key]
 
+    @cached_property
     def lists(self) -> Sequence[Any]:
-        """Return the many-to-many fields that are told."""
+        """The many-to-many fields that are told."""
         return self.history._history_m2m_fields
 
+    @cached_property
     def links(self) -> list[ForeignKey]:
-        return [one for one in self.stored() if isinstance(one, ForeignKey)]
+        return [one for one in self.stored if isinstance(one, ForeignKey)]
 
     def record_of(self, row: Any, related: Related) -> Any:
         """Return the record as a row has it, with its related records: naming it asks nothing more."""
-        record = self.model(**{field.attname: getattr(row, field.attname) for field in self.stored()})
-        for link in self.links():
+        record = self.model(**{field.attname: getattr(row, field.attname) for field in self.stored})
+        for link in self.links:
             if (pk := getattr(row, link.attname)) is not None:
                 model: Any = link.related_model
                 setattr(
@@ -137,12 +142,15 @@ class LogTelling(Telling):
             history_change_reason=Value(""),
         )
 
+    @cached_property
     def stored(self) -> list[Field]:
         return list(self.model._meta.concrete_fields)
 
+    @cached_property
     def fields(self) -> list[Field]:
         return []
 
+    @cached_property
     def lists(self) -> Sequence[Any]:
         return ()
 

@@ -77,6 +77,7 @@ class AccountAdmin(OfClientAdmin):
     search_fields = ["code", "name"]
 
     form = AccountForm
+    asks_reason = True
     empty_hint = _("A client's chart is started from a template under Books, Accounts.")
 
     def get_fieldsets(self, request: HttpRequest, obj: Account | None = None) -> Any:

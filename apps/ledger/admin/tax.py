@@ -59,6 +59,7 @@ class TaxCodeAdmin(OfClientAdmin):
         (_("Tax"), {"fields": ["account", "non_deductible", "is_reverse_charge", "box"]}),
     ]
     inlines = [TaxRateInline]
+    asks_reason = True
 
     empty_hint = _("VAT, GST or sales tax: entry lines name a code, the tax return adds them up.")
 
@@ -79,7 +80,7 @@ class TaxCodeAdmin(OfClientAdmin):
 
     def delete_model(self, request: HttpRequest, obj: TaxCode) -> None:
         for rate in obj.rates.all():
-            rate.delete()
+            super().delete_model(request, rate)
         super().delete_model(request, obj)
 
     @display(description=_("rate today"), ordering="current_rate", formatting="price")

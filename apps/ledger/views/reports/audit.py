@@ -139,7 +139,7 @@ class AuditView(ReportView):
                 event.who,
                 event.told,
                 event.of_kind,
-                event.what,
+                event.alone,
                 event.all_changes,
                 event.reason,
             ]
