@@ -56,6 +56,28 @@ PAGES = [
         "year_remove",
         "apps.ledger.views.year_dialogs.RemoveYearView",
     ),
+    ("books/<slug:code>/import/", "journal_imports", "apps.ledger.views.imports.ImportsView"),
+    (
+        "books/<slug:code>/import/journal.csv",
+        "journal_import_template",
+        "apps.ledger.views.imports.TemplateFileView",
+    ),
+    ("books/<slug:code>/import/<int:pk>/", "journal_import", "apps.ledger.views.imports.ImportView"),
+    (
+        "books/<slug:code>/import/<int:pk>/wrong.csv",
+        "journal_import_wrong",
+        "apps.ledger.views.imports.WrongRowsView",
+    ),
+    (
+        "books/<slug:code>/import/<int:pk>/file/",
+        "journal_import_file",
+        "apps.ledger.views.imports.ImportedFileView",
+    ),
+    (
+        "books/<slug:code>/import/<int:pk>/undo/",
+        "journal_import_undo",
+        "apps.ledger.views.imports.UndoImportView",
+    ),
     ("close/", "close", "apps.ledger.views.periods.DueView"),
     (
         "books/<slug:code>/trial-balance/",

@@ -6,6 +6,7 @@ from asgiref.sync import sync_to_async
 from procrastinate.contrib.django import app
 
 from apps.ledger.bulk_posting import post_drafts  # noqa: F401  (a task of its own)
+from apps.ledger.journal_jobs import import_file, look_through_file  # noqa: F401
 from apps.ledger.services.checking import check_all_books
 
 logger = logging.getLogger(__name__)

@@ -29,7 +29,16 @@ from apps.core.access import visible
 from apps.core.admin import BoundedPaginator, ScopedSelectFilter
 from apps.ledger.admin.of_client import OfClientAdmin
 from apps.ledger.bulk_posting import post_drafts
-from apps.ledger.models import EntryKind, EntryStatus, JournalEntry, JournalLine, Review
+from apps.ledger.forms.accounts import is_id
+from apps.ledger.models import (
+    EntryKind,
+    EntryStatus,
+    ImportedEntry,
+    JournalEntry,
+    JournalImport,
+    JournalLine,
+    Review,
+)
 from apps.ledger.search import find_entries
 from apps.ledger.services import post_entries
 from apps.ledger.templatetags.figures import money
@@ -53,6 +62,24 @@ class MineFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         return queryset.filter(created_by=request.user) if self.value() == "yes" else queryset
+
+
+class ImportFilter(admin.SimpleListFilter):
+    """The entries that one file brought; offered where an import's page leads here."""
+
+    title = _("import")
+    parameter_name = "import"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        asked = request.GET.get(self.parameter_name, "")
+        found = JournalImport.objects.filter(pk=asked) if is_id(asked) else JournalImport.objects.none()
+        return [(str(one.pk), one.file_name) for one in visible(found, request.user)]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if not self.lookup_choices:
+            return queryset
+        brought = ImportedEntry.objects.filter(journal_import=self.lookup_choices[0][0])
+        return queryset.filter(uuid__in=brought.values("entry_uuid"))
 
 
 class EntryList(ChangeList):
@@ -95,6 +122,7 @@ class JournalEntryAdmin(OfClientAdmin):
         ("kind", ChoicesDropdownFilter),
         ("review", ChoicesDropdownFilter),
         MineFilter,
+        ImportFilter,
     ]
     search_fields = ["description"]  # that there is a search; get_search_results says how
     search_help_text = _("Amount, number, document, contact, words")

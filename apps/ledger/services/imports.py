@@ -229,17 +229,21 @@ def opened(journal_import: JournalImport) -> Iterator[JournalReader]:
 def table_of(journal_import: JournalImport) -> Iterator[Table]:
     """Open the stored file as a table. Raises ValidationError (code ``gone``) and those of ``open_table``."""
     options = journal_import.options
-    try:
-        file = storages["journals"].open(stored_name(journal_import))
-    except FileNotFoundError as error:
-        raise ValidationError(_("The uploaded file is gone. Upload it again."), code="gone") from error
-    with file:
+    with open_file(journal_import) as file:
         yield open_table(
             cast(IO[bytes], file.file),
             sheet=options.get("sheet", ""),
             encoding=options.get("encoding", ""),
             delimiter=options.get("delimiter", ""),
         )
+
+
+def open_file(journal_import: JournalImport) -> File:
+    """Open the file as it was uploaded. Raises ValidationError (code ``gone``)."""
+    try:
+        return storages["journals"].open(stored_name(journal_import))
+    except FileNotFoundError as error:
+        raise ValidationError(_("The uploaded file is gone. Upload it again."), code="gone") from error
 
 
 def stored_name(journal_import: JournalImport) -> str:

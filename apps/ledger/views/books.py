@@ -17,6 +17,7 @@ TABS = [
     ("books", _("Overview"), "ledger.view_journalentry"),
     ("entry_new", _("New entry"), "ledger.add_journalentry"),
     ("chart", _("Accounts"), "ledger.view_account"),
+    ("journal_imports", _("Import"), "ledger.add_journalentry"),
     ("periods", _("Close"), "ledger.view_period"),
     ("trial_balance", _("Reports"), "ledger.view_journalentry"),
 ]

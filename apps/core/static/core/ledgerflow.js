@@ -69,7 +69,7 @@ async function follow() {
       const answer = await fetch(location.href, { credentials: "same-origin" });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       if (!page.querySelector("[data-follow]")) return location.reload();
-      for (const selector of ["#result_list", "#job_form fieldset", ".module.aligned"]) {
+      for (const selector of ["#result_list", "#job_form fieldset", ".module.aligned", "#job"]) {
         const [now, next] = [document.querySelector(selector), page.querySelector(selector)];
         if (now && next) now.replaceWith(next);
       }
