@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from apps.ledger.pages import PAGES
 from apps.ledger.services.attachments import attach
+from apps.ledger.services.imports import look_through, upload_journal
 from apps.profiles.groups import AUDITORS
 from apps.profiles.roles import Role
 from tests.factories import (
@@ -52,6 +53,9 @@ def make_record(name, client):
             return make_draft(client, ("1010", "5"), ("6100", "-5"))
         case "attachment" | "detach":
             return attach(entry, ContentFile(PDF, "bill.pdf"), by=make_owner())
+        case _ if name.startswith("journal_import"):
+            file = ContentFile(b"ref,date,account,amount,memo\n1,2026-01-05,1010,5,Secret\n", "Secret.csv")
+            return look_through(upload_journal(client, file, by=make_owner()), by=make_owner())
         case _ if name.startswith("period"):
             return client.periods.order_by("start").first()
         case _ if "year" in name:

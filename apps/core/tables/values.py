@@ -93,7 +93,7 @@ def decimal_mark_of(cells: Iterable[Cell]) -> str:
         if isinstance(cell, str):
             point, comma = cell.rfind("."), cell.rfind(",")
             if point >= 0 and comma >= 0:
-                points, commas = points + 10 * (point > comma), commas + 10 * (comma > point)
+                points, commas = points + (point > comma), commas + (comma > point)
             elif max(point, comma) >= 0 and len(cell.rstrip(" )-€$£")) - max(point, comma) != 4:
                 points, commas = points + (point >= 0), commas + (comma >= 0)
     return "," if commas > points else "."

@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("uploaded", "Uploaded"),
-                            ("ready", "Ready to import"),
+                            ("ready", "Looked through"),
                             ("imported", "Imported"),
                             ("undone", "Undone"),
                         ],
@@ -169,7 +169,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("uploaded", "Uploaded"),
-                            ("ready", "Ready to import"),
+                            ("ready", "Looked through"),
                             ("imported", "Imported"),
                             ("undone", "Undone"),
                         ],

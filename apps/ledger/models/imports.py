@@ -45,7 +45,7 @@ class ImportState(models.TextChoices):
     """How far an import is; whether a job works on it is the queue's knowledge."""
 
     UPLOADED = "uploaded", _("Uploaded")
-    READY = "ready", _("Ready to import")
+    READY = "ready", _("Looked through")
     IMPORTED = "imported", _("Imported")
     UNDONE = "undone", _("Undone")
 

@@ -282,7 +282,7 @@ class UndoImportView(ImportView):
 def _with_figures(row: dict[str, Any]) -> dict[str, Any]:
     amount = Decimal(row["amount"]) if row["amount"] else None
     sides = {"debit": max(amount, ZERO), "credit": max(-amount, ZERO)} if amount is not None else {}
-    return {**row, "amount": amount, **sides}
+    return {**row, "date": parse_date(row["date"] or ""), "amount": amount, **sides}
 
 
 def look_through(request: HttpRequest, one: JournalImport) -> HttpResponse:
