@@ -198,6 +198,7 @@ PAGES = [
     ("entry_new", gettext_lazy("New entry"), "ledger.add_journalentry", "add"),
     ("books", gettext_lazy("Books"), "ledger.view_journalentry", "menu_book"),
     ("chart", gettext_lazy("Accounts"), "ledger.view_account", "account_tree"),
+    ("journal_imports", gettext_lazy("Import"), "ledger.add_journalentry", "upload_file"),
     ("trial_balance", gettext_lazy("Trial balance"), "ledger.view_journalentry", "balance"),
     ("profit_and_loss", gettext_lazy("Profit and loss"), "ledger.view_journalentry", "trending_up"),
     ("balance_sheet", gettext_lazy("Balance sheet"), "ledger.view_journalentry", "account_balance"),

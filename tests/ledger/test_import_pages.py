@@ -2,14 +2,18 @@
 
 import csv
 import io
+from datetime import timedelta
 
 import pytest
 from django.core.files.base import ContentFile
+from django.core.files.storage import storages
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
+from django.utils import timezone
 
 from apps.core.models import Job
 from apps.ledger.models import Account, JournalEntry, JournalImport, JournalMapping
+from apps.ledger.services.imports import forget_old_uploads, stored_name
 from apps.ledger.views import imports as views
 from apps.profiles.roles import Role
 from tests.factories import make_books, make_client, make_staff
@@ -234,6 +238,20 @@ def test_a_file_is_discarded(client, books, reviewer):
     answer = send(client, answer, discard="1")
     assert said(answer) == ["The file is discarded. Nothing of it was imported."]
     assert JournalImport.objects.count() == 0
+
+
+def test_files_that_nobody_imports_are_forgotten_after_a_month(
+    client, books, reviewer, django_capture_on_commit_callbacks
+):
+    old, young = (upload(client, GOOD + b"\n" * n).context["one"] for n in (1, 2))
+    imported = send(client, upload(client, GOOD), **{"import": "1"}).context["one"]
+    long_ago = timezone.now() - timedelta(days=31)
+    JournalImport.objects.exclude(pk=young.pk).update(uploaded_at=long_ago)
+    with django_capture_on_commit_callbacks(execute=True):
+        assert forget_old_uploads() == 1
+    assert set(JournalImport.objects.all()) == {young, imported}
+    assert not storages["journals"].exists(stored_name(old))
+    assert storages["journals"].exists(stored_name(young))
 
 
 def test_the_journal_lists_what_a_file_brought(client, books, reviewer):

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import IO, Any, cast
 
 from django.core.exceptions import ValidationError
@@ -35,6 +36,7 @@ from apps.ledger.models import (
 from apps.ledger.services.transactions import lock_client, refusals_as_sentences, require
 from apps.profiles.models import Client
 
+KEEP_UPLOADS = timedelta(days=30)
 ADD, DELETE, POST = "ledger.add_journalentry", "ledger.delete_journalentry", "ledger.post_journalentry"
 
 TAKE_BACK = """
@@ -193,10 +195,17 @@ def discard_import(journal_import: JournalImport, *, by: User) -> None:
     require(by, ADD, JournalEntry(client=journal_import.client))
     with _locked(journal_import) as stored:
         _refuse_when_over(stored)
-        sign(stored, by=by)
-        stored.delete()
-        if not JournalImport.objects.filter(file_sha256=journal_import.file_sha256).exists():
-            transaction.on_commit(lambda: storages["journals"].delete(stored_name(journal_import)))
+        _forget(stored, by=by)
+
+
+def forget_old_uploads() -> int:
+    """Forget files that were uploaded a month ago and never imported, and return how many."""
+    waiting = JournalImport.objects.exclude(state__in=[ImportState.IMPORTED, ImportState.UNDONE])
+    old = list(waiting.filter(uploaded_at__lt=timezone.now() - KEEP_UPLOADS).select_related("client"))
+    for one in old:
+        with _locked(one) as stored:
+            _forget(stored, by=None)
+    return len(old)
 
 
 def wrong_rows(journal_import: JournalImport, *, by: User) -> list[list[Any]]:
@@ -269,6 +278,14 @@ def _planner(
 ) -> Planner:
     may_open = by.has_perm("ledger.add_fiscalyear", FiscalYear(client=journal_import.client))
     return Planner(journal_import.client, reader, after_some, may_open_years=may_open)
+
+
+def _forget(journal_import: JournalImport, *, by: User | None) -> None:
+    """Delete the record of a file, and the file unless another import has the same."""
+    sign(journal_import, by=by)
+    journal_import.delete()
+    if not JournalImport.objects.filter(file_sha256=journal_import.file_sha256).exists():
+        transaction.on_commit(lambda: storages["journals"].delete(stored_name(journal_import)))
 
 
 def _refuse_when_over(journal_import: JournalImport) -> None:
