@@ -7,6 +7,7 @@ ARGS ?=
 EXAMPLES ?= 300
 
 python = $(VENV)/bin/python
+on_all_cores = -n auto --maxprocesses 4 --dist loadgroup
 compile = $(python) -m piptools compile --quiet --strip-extras --no-emit-find-links --no-emit-index-url \
 	--no-emit-trusted-host $(ARGS)
 
@@ -14,7 +15,7 @@ compile = $(python) -m piptools compile --quiet --strip-extras --no-emit-find-li
 
 help:
 	@echo 'make run           serve http://127.0.0.1:9000 with a demo; PORT= takes another port'
-	@echo 'make test          run all tests; ARGS= goes to pytest'
+	@echo 'make test          run all tests, on all cores; ARGS= goes to pytest, on one'
 	@echo 'make fuzz          play random histories of books for minutes; EXAMPLES= says how many'
 	@echo 'make guards        write docs/guards.md anew: what the books refuse, on which path'
 	@echo 'make bench         time the goals of speed on a million lines and more (about 15 minutes)'
@@ -33,7 +34,7 @@ run: environment
 
 test: environment
 	@VENV='$(VENV)' sh tests/browser.sh
-	@exec $(python) -m pytest $(ARGS)
+	@exec $(python) -m pytest $(or $(ARGS),$(on_all_cores))
 
 fuzz: environment
 	@HYPOTHESIS_PROFILE=long FUZZ_EXAMPLES='$(EXAMPLES)' exec $(python) -m pytest tests/ledger/test_histories_property.py -s $(ARGS)

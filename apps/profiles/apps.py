@@ -16,4 +16,5 @@ class ProfilesConfig(AppConfig):
         scopes.register(access.scope_to_clients)
         guards.explain_model(Client)
         guards.explain_model(StaffAccess)
-        post_migrate.connect(groups.make_groups)
+        with_models = [app for app in self.apps.get_app_configs() if app.models_module]
+        post_migrate.connect(groups.make_groups, sender=with_models[-1])  # once, when all permissions exist

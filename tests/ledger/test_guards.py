@@ -27,7 +27,7 @@ from tests.ledger.attacks.screens import SCREENS, Screen
 from tests.ledger.attacks.world import make_world
 from tests.ledger.attempts import Change, run_sql
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("guards")]  # their attacks are made once
 
 TABLE = Path("docs/guards.md")
 ATTACKS = {what: (guard, make) for attacks in GROUPS.values() for what, guard, make in attacks}
