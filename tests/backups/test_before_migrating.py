@@ -3,6 +3,7 @@
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 from apps.backups import premigrate
@@ -10,7 +11,7 @@ from apps.backups.storage import newest_backup
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-LAST = ("profiles", "0002_guards")
+LAST = MigrationLoader(None).graph.leaf_nodes("ledger")[0]  # nothing else is taken back with it
 
 
 @pytest.fixture(autouse=True)
@@ -21,10 +22,16 @@ def _on(settings):
 
 @pytest.fixture
 def something_to_apply():
-    """Take the last migration of profiles back; put it on again afterwards, however the test ended."""
+    """Take the last migration back; put it on again afterwards, however the test ended."""
     premigrate_was_on = premigrate.settings.BACKUP_BEFORE_MIGRATE
     premigrate.settings.BACKUP_BEFORE_MIGRATE = False
-    call_command("migrate", LAST[0], "0001", verbosity=0)
+    before = max(
+        name
+        for app, name in MigrationRecorder(connection).applied_migrations()
+        if app == LAST[0] and name != LAST[1]
+    )
+    call_command("migrate", LAST[0], before, verbosity=0)
+    assert not is_applied()
     premigrate.settings.BACKUP_BEFORE_MIGRATE = premigrate_was_on
     premigrate._done_for.clear()
     yield
