@@ -2,7 +2,7 @@
 
 import csv
 import io
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.core.files.base import ContentFile
@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from apps.core.models import Job
 from apps.ledger.models import Account, JournalEntry, JournalImport, JournalMapping
+from apps.ledger.services import close_through
 from apps.ledger.services.imports import forget_old_uploads, stored_name
 from apps.ledger.views import imports as views
 from apps.profiles.roles import Role
@@ -252,6 +253,17 @@ def test_files_that_nobody_imports_are_forgotten_after_a_month(
     assert set(JournalImport.objects.all()) == {young, imported}
     assert not storages["journals"].exists(stored_name(old))
     assert storages["journals"].exists(stored_name(young))
+
+
+def test_a_soft_closed_month_takes_an_import_with_a_reason(client, books, reviewer):
+    close_through(books, date(2026, 1, 31), by=reviewer)
+    answer = send(client, upload(client, GOOD), look="1", posts="1")
+    assert "The period of 2026-01-05 is soft-closed" in answer.content.decode()
+    answer = send(client, answer, look="1", reason="Late statement")
+    answer = send(client, answer, **{"import": "1"})
+    assert said(answer) == ["1 entry imported."]
+    reasons = set(JournalEntry.objects.get().history.values_list("history_change_reason", flat=True))
+    assert reasons == {"Late statement"}
 
 
 def test_the_journal_lists_what_a_file_brought(client, books, reviewer):

@@ -11,6 +11,7 @@ from apps.ledger.importing.changing import ChangedEntry
 from apps.ledger.importing.plan import Planner
 from apps.ledger.models import JournalImport
 from apps.ledger.services import charts
+from apps.ledger.services.transactions import because
 from apps.ledger.services.years import open_fiscal_year
 
 AT_ONCE = 500  # entries posted between two looks at whether to go on
@@ -143,7 +144,8 @@ class Importer:
         ]
         for begin in range(0, len(ids), AT_ONCE):
             self._after_some(begin, len(ids))
-            self.staging.run_many(POST, [(self.by.pk, pk) for pk in ids[begin : begin + AT_ONCE]])
+            with because(self.planner.read_as.reason.strip()):
+                self.staging.run_many(POST, [(self.by.pk, pk) for pk in ids[begin : begin + AT_ONCE]])
         self._tell("journalentry", "t.id", "~")
 
     def _change(self) -> None:
