@@ -23,6 +23,8 @@ FOR_READERS = [
     "periods",
     "profit-and-loss",
     "audit",
+    "import-good",
+    "import-wrong",
 ]
 PAGES = {
     "today": "/admin/",
@@ -57,6 +59,9 @@ PAGES = {
     "general-ledger": "/admin/books/ACORN/general-ledger/",
     "journal": "/admin/books/ACORN/journal/",
     "audit": "/admin/books/ACORN/audit/",
+    "imports": "/admin/books/ACORN/import/",
+    "import-good": "/admin/books/ACORN/import/",
+    "import-wrong": "/admin/books/ACORN/import/",
     "accounts": "/admin/ledger/account/",
     "contacts": "/admin/ledger/contact/",
     "tax-codes": "/admin/ledger/taxcode/",
@@ -76,6 +81,29 @@ def type_entry(page):
         page.keyboard.press("Tab")
 
 
+#: A journal as another program writes it, and the same with mistakes in it.
+JOURNAL = """Journal,,,,,,
+"January - March 2026",,,,,,
+
+Date,Num,Name,Memo/Description,Account,Debit,Credit
+01/15/2026,501,Corner Café,Cakes for the week,1010 Checking,"1,240.00",
+,,,,4010 Sales of goods,,"1,240.00"
+,,,,,"1,240.00","1,240.00"
+01/31/2026,502,Miller & Sons,Flour and sugar,5250 Baking supplies,318.60,
+,,,,1010 Checking,,318.60
+,,,,,318.60,318.60
+"""
+MISTAKES = JOURNAL.replace("01/31/2026", "01/32/2026").replace(',,"1,240.00"', ',,"1,204.00"', 1)
+
+
+def upload(page, name, text):
+    """Upload a journal and wait for what would be done with it."""
+    file = {"name": name, "mimeType": "text/csv", "buffer": text.encode()}
+    page.locator("input[type=file]").set_input_files([file])
+    page.get_by_role("button", name="Look through it").click()
+    page.locator(".lf-import-counts").wait_for()
+
+
 def take(browser, stack, words, folder, pages, *, user="owner", dark=False, viewport=DESK, suffix=""):
     context = browser.new_context(viewport=viewport, color_scheme="dark" if dark else "light")
     page = context.new_page()
@@ -90,6 +118,9 @@ def take(browser, stack, words, folder, pages, *, user="owner", dark=False, view
         page.wait_for_load_state("networkidle")
         if name == "entry-new":
             type_entry(page)
+        elif name.startswith("import-"):
+            text = JOURNAL if name == "import-good" else MISTAKES
+            upload(page, "journal-2026-q1.csv", text)
         page.screenshot(path=folder / f"{name}{suffix}.png")
     context.close()
 

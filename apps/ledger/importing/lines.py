@@ -160,17 +160,22 @@ class JournalReader:
 
     def _is_no_line(self, values: dict[str, Any], said: list[str]) -> bool:
         """Totals of a report, its blank lines, and lines of nothing: counted, and said."""
-        if said:
-            return False
-        if values["amount"] == 0 and not values.get("foreign_amount"):
+        if not said and values["amount"] == 0 and not values.get("foreign_amount"):
             self.notes[_("%(count)s rows have an amount of 0.00 and are not read.")] += 1
             return True
         if not values["account"] and self.read_as.grouping in (Grouping.BLANK, Grouping.BALANCE):
             self.notes[
                 _("%(count)s rows name no account: they are taken for totals or titles and not read.")
             ] += 1
+            if self._names_an_entry(values):
+                self._begin(values)  # a title above the lines of its entry
             return True
         return False
+
+    def _names_an_entry(self, values: dict[str, Any]) -> bool:
+        if self.read_as.grouping != Grouping.BLANK:
+            return False
+        return bool(values["reference"] or ("reference" not in self.places and values["date"]))
 
     def _money(
         self, values: dict[str, Any], amounts: dict[str, Any], raw: dict[str, Cell], said: list[str]
@@ -273,7 +278,7 @@ class JournalReader:
             case Grouping.WHOLE:
                 values["grp"] = "whole"
             case Grouping.BLANK:
-                if values["reference"] or ("reference" not in self.places and values["date"]):
+                if self._names_an_entry(values):
                     self._begin(values)
                 self._hand_down(values)
             case Grouping.BALANCE:
