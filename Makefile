@@ -34,6 +34,7 @@ run: environment
 
 test: environment
 	@VENV='$(VENV)' sh tests/browser.sh
+	@sh tests/tools.sh
 	@exec $(python) -m pytest $(or $(ARGS),$(on_all_cores))
 
 fuzz: environment

@@ -1,6 +1,6 @@
 """What a client's books can be written as."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO
 
@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.core.registry import Text
+from apps.ledger.books_file.journals import Books, beancount, hledger, write_journal
 from apps.ledger.books_file.writing import write_books
 from apps.profiles.models import Client
 
@@ -43,6 +44,13 @@ def told(manifest: dict) -> str:
     return said
 
 
+def _journal(lines_of: Callable[[Books], Iterator[str]]) -> Callable[[Client, IO[bytes]], str]:
+    def write(client: Client, file: IO[bytes]) -> str:
+        return _("%(entries)s entries.") % {"entries": write_journal(client, file, lines_of)}
+
+    return write
+
+
 FORMATS: dict[str, Format] = {
     "zip": Format(
         gettext_lazy("LedgerFlow"),
@@ -50,5 +58,23 @@ FORMATS: dict[str, Format] = {
         "zip",
         "application/zip",
         _zip,
+    ),
+    "beancount": Format(
+        gettext_lazy("beancount"),
+        gettext_lazy(
+            "The posted entries as text, with the balances of each year end, which bean-check verifies."
+        ),
+        "beancount",
+        "text/plain; charset=utf-8",
+        _journal(beancount.lines),
+    ),
+    "hledger": Format(
+        gettext_lazy("hledger"),
+        gettext_lazy(
+            "The posted entries as text, with the balances of each year end, which hledger verifies."
+        ),
+        "journal",
+        "text/plain; charset=utf-8",
+        _journal(hledger.lines),
     ),
 }

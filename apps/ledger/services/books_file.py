@@ -106,7 +106,7 @@ def import_books(
         }
         with because(reason), connection.cursor() as cursor:
             client = _make_client(cursor, code)
-            _replay(cursor, client, books, by=by, progress=progress)
+            _replay(cursor, client, by=by, progress=progress)
             _write_history(cursor, client, by=by, reason=reason)
         _compare(client, books)
         _store_papers(client, books)
@@ -125,15 +125,14 @@ def _make_client(cursor: Any, code: str) -> Client:
     return lock_client(cursor.fetchone()[0])
 
 
-def _replay(
-    cursor: Any, client: Client, books: BooksFile, *, by: User, progress: Callable[[int, int], Any]
-) -> None:
+def _replay(cursor: Any, client: Client, *, by: User, progress: Callable[[int, int], Any]) -> None:
     facts = {"client": client.pk, "by": by.pk}
     for function in (replay.PERSON, replay.TIME, replay.POSTING):
         cursor.execute(function)
     for statement in replay.RECORDS:
         cursor.execute(statement, facts)
-    total = books.manifest["last_position"]
+    cursor.execute("SELECT coalesce(max(position), 0) FROM books_entries")
+    total = cursor.fetchone()[0]
     for first in range(1, total + 1, AT_ONCE):
         last = min(first + AT_ONCE - 1, total)
         _post(cursor, {**facts, "first": first, "last": last})
