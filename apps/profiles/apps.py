@@ -1,4 +1,4 @@
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
@@ -16,5 +16,5 @@ class ProfilesConfig(AppConfig):
         scopes.register(access.scope_to_clients)
         guards.explain_model(Client)
         guards.explain_model(StaffAccess)
-        with_models = [app for app in self.apps.get_app_configs() if app.models_module]
+        with_models = [app for app in apps.get_app_configs() if app.models_module]
         post_migrate.connect(groups.make_groups, sender=with_models[-1])  # once, when all permissions exist
