@@ -2,6 +2,7 @@
 
 PAGES = [
     ("books/<slug:code>/", "books", "apps.ledger.views.overview.OverviewView"),
+    ("books/<slug:code>/export/", "books_export", "apps.ledger.views.books_file.ExportBooksView"),
     ("books/<slug:code>/chart/", "chart", "apps.ledger.views.chart.ChartView"),
     ("books/<slug:code>/chart/start/", "chart_start", "apps.ledger.views.chart.StartChartView"),
     ("books/<slug:code>/chart/import/", "chart_import", "apps.ledger.views.chart.ImportChartView"),

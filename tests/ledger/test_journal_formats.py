@@ -54,7 +54,7 @@ def hledger():
 def written(client, name, folder):
     path = folder / f"{client.code}.{FORMATS[name].ending}"
     with path.open("wb") as file:
-        FORMATS[name].write(client, file)
+        FORMATS[name].write(client, file, True)
     return path
 
 

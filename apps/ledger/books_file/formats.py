@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from apps.core.registry import Text
 from apps.ledger.books_file.journals import Books, beancount, hledger, write_journal
@@ -14,39 +14,48 @@ from apps.profiles.models import Client
 
 
 @dataclass(frozen=True)
+class Written:
+    """What was written, as a sentence, and what had to be left out of it, as another one."""
+
+    said: str
+    left_out: str = ""
+
+
+@dataclass(frozen=True)
 class Format:
-    """``write`` returns a sentence of what was written."""
+    """``write`` is told whether tax ids may be written, and returns what was."""
 
     title: Text
     hint: Text
     ending: str
     content_type: str
-    write: Callable[[Client, IO[bytes]], str]
+    has_tax_ids: bool
+    write: Callable[[Client, IO[bytes], bool], Written]
 
 
-def _zip(client: Client, file: IO[bytes]) -> str:
-    return told(write_books(client, file))
-
-
-def told(manifest: dict) -> str:
-    """Return what is in a books file, and which papers could not be put into it."""
+def _zip(client: Client, file: IO[bytes], with_tax_ids: bool) -> Written:
+    manifest = write_books(client, file, with_tax_ids=with_tax_ids)
     said = _("%(entries)s entries, %(papers)s papers.") % {
         "entries": manifest["files"]["entries.csv"]["rows"],
         "papers": manifest["attachments"]["files"],
     }
-    if missing := manifest["attachments"]["missing"]:
-        said += " " + _(
-            "The files of %(count)s papers are gone from the storage and are not in it: %(which)s"
-        ) % {
-            "count": len(missing),
-            "which": ", ".join(missing[:5]),
-        }
-    return said
+    missing = manifest["attachments"]["missing"]
+    return Written(said, _missing(missing) if missing else "")
 
 
-def _journal(lines_of: Callable[[Books], Iterator[str]]) -> Callable[[Client, IO[bytes]], str]:
-    def write(client: Client, file: IO[bytes]) -> str:
-        return _("%(entries)s entries.") % {"entries": write_journal(client, file, lines_of)}
+def _missing(missing: list[str]) -> str:
+    return ngettext(
+        "The file of %(count)s paper is gone from the storage and could not be exported: %(which)s",
+        "The files of %(count)s papers are gone from the storage and could not be exported: %(which)s",
+        len(missing),
+    ) % {"count": len(missing), "which": ", ".join(missing[:5])}
+
+
+def _journal(
+    lines_of: Callable[[Books], Iterator[str]],
+) -> Callable[[Client, IO[bytes], bool], Written]:
+    def write(client: Client, file: IO[bytes], with_tax_ids: bool) -> Written:
+        return Written(_("%(entries)s entries.") % {"entries": write_journal(client, file, lines_of)})
 
     return write
 
@@ -57,6 +66,7 @@ FORMATS: dict[str, Format] = {
         gettext_lazy("Everything, papers too. Another LedgerFlow takes it in, the same to the last hash."),
         "zip",
         "application/zip",
+        True,
         _zip,
     ),
     "beancount": Format(
@@ -66,6 +76,7 @@ FORMATS: dict[str, Format] = {
         ),
         "beancount",
         "text/plain; charset=utf-8",
+        False,
         _journal(beancount.lines),
     ),
     "hledger": Format(
@@ -75,6 +86,7 @@ FORMATS: dict[str, Format] = {
         ),
         "journal",
         "text/plain; charset=utf-8",
+        False,
         _journal(hledger.lines),
     ),
 }

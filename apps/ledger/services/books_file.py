@@ -13,9 +13,10 @@ from django.utils.translation import gettext as _
 from apps.core import guards
 from apps.core.models import User
 from apps.ledger.books_file import replay
+from apps.ledger.books_file.formats import Format, Written
 from apps.ledger.books_file.reading import BooksFile, open_books
 from apps.ledger.books_file.staging import staged
-from apps.ledger.books_file.writing import figures, write_books
+from apps.ledger.books_file.writing import figures
 from apps.ledger.checking import check_books
 from apps.ledger.models import (
     Account,
@@ -65,22 +66,22 @@ class ImportedBooks:
     rows: dict[str, int]
 
 
-def export_books(client: Client, file: IO[bytes], *, by: User) -> dict[str, Any]:
+def export_books(client: Client, file: IO[bytes], chosen: Format, *, by: User) -> Written:
     """
-    Write a client's books into a file for somebody of the practice, and return the manifest.
+    Write a client's books into a file for somebody of the practice.
 
-    Tax ids are in it for those who may reveal them, and that they were is written down; for others, they
-    are left out. Raises PermissionDenied.
+    Tax ids are in a zip for those who may reveal them, and that they were is written down; for others,
+    they are left out. Raises PermissionDenied.
     """
     require(by, EXPORT, client)
     with_tax_ids = by.has_perm(REVEAL, client)
-    if with_tax_ids:
+    if with_tax_ids and chosen.has_tax_ids:
         named = Contact.objects.filter(client=client).exclude(tax_id="")
         TaxIdAccess.objects.bulk_create(
             TaxIdAccess(client=client, contact_id=pk, contact_name=name, what=TaxIdEvent.REVEALED, by=by)
             for pk, name in named.values_list("pk", "name")
         )
-    return write_books(client, file, with_tax_ids=with_tax_ids)
+    return chosen.write(client, file, with_tax_ids)
 
 
 def import_books(

@@ -10,6 +10,7 @@ from apps.core.dashboard import Card, Listing
 from apps.ledger.close_checks import list_url
 from apps.ledger.models import EntryStatus, JournalEntry, Review
 from apps.ledger.queries.overview import Overview, overview
+from apps.ledger.services.books_file import EXPORT
 from apps.ledger.templatetags.figures import money
 from apps.ledger.views.books import BooksView, book_url
 from apps.profiles.codes import decimal_places
@@ -30,6 +31,7 @@ class OverviewView(BooksView):
             cards=list(self._cards(facts)),
             listings=[self._newest(facts)] if facts.newest else [],
             may_draft=may_draft and facts.has_chart and facts.has_years,
+            may_export=self.request.user.has_perm(EXPORT, self.client),
             **kwargs,
         )
 

@@ -8,7 +8,7 @@ from django.core.management import CommandError, CommandParser
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from apps.ledger.books_file.formats import FORMATS
+from apps.ledger.books_file.formats import FORMATS, Written
 from apps.ledger.books_file.writing import name_of_file
 from apps.profiles.models import Client
 
@@ -27,7 +27,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no client {code}.")
         chosen = FORMATS[format]
         if output == "-":
-            chosen.write(client, sys.stdout.buffer)
+            self._tell(chosen.write(client, sys.stdout.buffer, True), to=self.stderr)
             return
         path = Path(output or name_of_file(client, chosen.ending, timezone.localtime()))
         # Whole or not at all, and readable by its owner only: these are a client's books.
@@ -35,11 +35,16 @@ class Command(BaseCommand):
             handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
             try:
                 with os.fdopen(handle, "wb") as file:
-                    said = chosen.write(client, file)
+                    written = chosen.write(client, file, True)
                 os.replace(unfinished, path)
             except BaseException:
                 os.unlink(unfinished)
                 raise
         except OSError as error:
             raise CommandError(f"{path} could not be written: {error.strerror}.") from error
-        self.stdout.write(f"{path}: {said}")
+        self._tell(written, to=self.stdout, of=f"{path}: ")
+
+    def _tell(self, written: Written, *, to: Any, of: str = "") -> None:
+        to.write(of + written.said)
+        if written.left_out:
+            self.stderr.write(written.left_out)
