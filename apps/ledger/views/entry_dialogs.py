@@ -22,23 +22,15 @@ from apps.ledger.services import recode, reverse_entry
 from apps.ledger.services.annotations import annotate
 from apps.ledger.services.corrections import reversal_date
 from apps.ledger.services.drafts import delete_draft, version_of
-from apps.ledger.views.books import BooksView, book_url
+from apps.ledger.views.books import book_url
+from apps.ledger.views.dialogs import DialogView
 from apps.ledger.views.entry import linked
 
 
-class EntryDialogView(BooksView):
-    """
-    A question about one entry, with its consequence in a sentence and a button that names the deed.
+class EntryDialogView(DialogView):
+    """A question about one entry, asked over its page."""
 
-    Opened over the entry's page, and a page of its own without a script. What is refused is said in it,
-    with everything typed kept.
-    """
-
-    template_name = "ledger/dialog.html"
-    form_class: type[forms.Form] = forms.Form
-    button: Any = ""
-    is_danger = False
-    http_method_names = ["get", "post"]
+    template_name = "ledger/entry_dialog.html"
 
     @cached_property
     def entry(self) -> JournalEntry:
@@ -48,48 +40,8 @@ class EntryDialogView(BooksView):
         return found
 
     @property
-    def consequence(self) -> str:
-        return ""
-
-    def make_form(self, data: Any = None) -> forms.Form:
-        return self.form_class(data, use_required_attribute=False)
-
-    def act(self, form: Any) -> str | SafeString:
-        """Do it, and return what to say of it. Raises ValidationError."""
-        raise NotImplementedError
-
-    @property
-    def leads_to(self) -> str:
+    def back(self) -> str:
         return book_url(self.client, "entry", self.entry.pk)
-
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        return self._show(self.make_form())
-
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        form = self.make_form(request.POST)
-        if form.is_valid():
-            try:
-                said = self.act(form)
-            except ValidationError as error:
-                form.add_error(None, error)
-            else:
-                messages.success(request, said)
-                if request.headers.get("HX-Request"):
-                    return HttpResponse(headers={"HX-Redirect": self.leads_to})
-                return redirect(self.leads_to)
-        return self._show(form)
-
-    def _show(self, form: forms.Form) -> HttpResponse:
-        return self.render_to_response(
-            self.get_context_data(
-                entry=self.entry,
-                form=form,
-                consequence=self.consequence,
-                button=self.button,
-                is_danger=self.is_danger,
-                back=book_url(self.client, "entry", self.entry.pk),
-            )
-        )
 
 
 class ReasonForm(forms.Form):
@@ -127,11 +79,6 @@ class ReverseView(EntryDialogView):
             else:
                 form.initial["warned"] = self._warn(day)
         return form
-
-    warning = ""
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(warning=self.warning, **kwargs)
 
     def act(self, form: Any) -> SafeString:
         day = form.cleaned_data["date"]

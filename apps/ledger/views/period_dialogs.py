@@ -5,10 +5,8 @@ from functools import cached_property
 from typing import Any
 
 from django import forms
-from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -23,69 +21,30 @@ from apps.ledger.services import (
     reopen_period,
 )
 from apps.ledger.services.closing import to_close, to_reopen
-from apps.ledger.views.books import BooksView, book_url
-from apps.profiles.codes import decimal_places
+from apps.ledger.views.books import book_url
+from apps.ledger.views.dialogs import DialogView
 from apps.profiles.models import Client
 
 MOST_NAMED = 3  # periods named in a sentence
 
 
-class PeriodDialogView(BooksView):
-    """
-    A question about periods, with its consequence in a sentence and a button that names the deed.
-
-    Opened over the page of periods, and a page of its own without a script. What is refused is said in
-    it, with everything typed kept.
-    """
+class PeriodDialogView(DialogView):
+    """A question about periods, asked over their page."""
 
     tab = "periods"
     template_name = "ledger/periods_dialog.html"
-    button: Any = ""
-    consequence: Any = ""
-    is_danger = False
-    is_possible = True  # whether there is anything to do; without it there is no button
 
-    def make_form(self, data: Any = None) -> forms.Form:
-        return forms.Form(data)
+    @property
+    def back(self) -> str:
+        return book_url(self.client, "periods")
 
-    def act(self, form: forms.Form) -> str:
-        """Do it, and return what to say of it. Raises ValidationError."""
-        raise NotImplementedError
-
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        return self._show(self.make_form())
-
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        form = self.make_form(request.POST)
-        if form.is_valid():
-            try:
-                messages.success(request, self.act(form))
-            except ValidationError as error:
-                self.refuse(form, error)
-            else:
-                back = book_url(self.client, "periods")
-                if request.headers.get("HX-Request"):
-                    return HttpResponse(headers={"HX-Redirect": back})
-                return redirect(back)
-        return self._show(form)
-
-    def refuse(self, form: forms.Form, error: ValidationError) -> None:
-        form.add_error(None, error)
-
-    def _show(self, form: forms.Form) -> HttpResponse:
+    def show(self, form: forms.Form) -> HttpResponse:
         asked_anew = [self.request.headers.get("HX-Trigger-Name", "")]
         names = [*form.errors, *asked_anew, "reason", *form.fields]
         typed = [one for one in names if one in form.fields and not form.fields[one].disabled]
         for first in [one for one in typed if not form[one].is_hidden][:1]:
             form.fields[first].widget.attrs["autofocus"] = True
-        return self.render_to_response(
-            self.get_context_data(
-                form=form,
-                dialog=self,
-                back=book_url(self.client, "periods"),
-                decimals=decimal_places(self.client.base_currency),
-            )
-        )
+        return super().show(form)
 
 
 class ReasonField(forms.CharField):

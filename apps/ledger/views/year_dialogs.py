@@ -18,6 +18,7 @@ from apps.ledger.services import close_fiscal_year, closing_entries, open_fiscal
 from apps.ledger.services.year_end import ClosingEntry
 from apps.ledger.views.books import book_url
 from apps.ledger.views.period_dialogs import PeriodDialogView, ReasonField
+from apps.profiles.codes import decimal_places
 
 DAY = "j M Y"
 _outside = gettext_lazy("Choose a day between 1900 and 2199.")
@@ -55,6 +56,10 @@ class CloseYearView(YearDialogView):
     @property
     def entries(self) -> list[ClosingEntry]:
         return self._found[0]
+
+    @property
+    def decimals(self) -> int:
+        return decimal_places(self.client.base_currency)
 
     @property
     def preview(self) -> list[dict[str, Any]]:
