@@ -25,14 +25,14 @@ def reviewer(client, books):
     return user
 
 
-def typed(*rates, code=None, **changes):
+def typed(*rates, stored=None, **changes):
     """A posted form with rates such as ("2026-01-01", "20"), or with an id third for one that is stored."""
     data = {"code": "V20", "name": "VAT 20", "direction": "sales", "non_deductible": "0", "is_active": "on"}
     data |= {"rates-TOTAL_FORMS": len(rates), "rates-INITIAL_FORMS": sum(len(rate) > 2 for rate in rates)}
     for number, (day, rate, *pk) in enumerate(rates):
         data |= {f"rates-{number}-valid_from": day, f"rates-{number}-rate": rate}
         if pk:
-            data |= {f"rates-{number}-id": pk[0], f"rates-{number}-tax_code": code.pk}
+            data |= {f"rates-{number}-id": pk[0], f"rates-{number}-tax_code": stored.pk}
     return {**data, **changes}
 
 
@@ -84,10 +84,13 @@ def test_a_rate_is_changed_in_place_and_two_codes_alike_are_refused(client, book
     client.post(add(books), typed(("2026-01-01", "20")))
     code = TaxCode.objects.get()
     rate = code.rates.get()
-    assert client.post(change(code), typed(("2026-01-01", "21", rate.pk), code=code)).status_code == 302
+    assert client.post(change(code), typed(("2026-01-01", "21", rate.pk), stored=code)).status_code == 302
     rate.refresh_from_db()
     assert rate.rate == 21
-    assert "has a tax code with this code" in client.post(add(books), typed()).content.decode()
+    for alike in ("V20", "v20"):
+        answer = client.post(add(books), typed(code=alike))
+        assert "has a tax code with this code" in answer.content.decode()
+    assert TaxCode.objects.count() == 1
 
 
 def test_another_clients_account_rate_and_code_are_out_of_reach(client, books, reviewer):
@@ -99,7 +102,7 @@ def test_another_clients_account_rate_and_code_are_out_of_reach(client, books, r
     assert client.get(change(foreign)).status_code == 302
     client.post(add(books), typed())
     code = TaxCode.objects.get(client=books[0])
-    client.post(change(code), typed(("2026-01-01", "50", rate.pk), code=code))
+    client.post(change(code), typed(("2026-01-01", "50", rate.pk), stored=code))
     rate.refresh_from_db()
     assert (rate.rate, rate.tax_code) == (5, foreign)
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.history import history
@@ -56,7 +57,8 @@ class TaxCode(models.Model):
         ordering = ["client", "code"]
         constraints = [
             models.UniqueConstraint(
-                fields=["client", "code"],
+                "client",
+                Upper("code"),
                 name="ledger_taxcode_code_unique",
                 violation_error_message=_("This client has a tax code with this code."),
             ),

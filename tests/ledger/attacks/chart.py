@@ -73,6 +73,11 @@ CHART = [
         lambda w: Change(w.mine[TaxCode], uuid=uuid4()),
     ),
     (
+        "Two tax codes differ only in case",
+        "ledger_taxcode_code_unique",
+        lambda w: Add(TaxCode(client=w.client, code=w.mine[TaxCode].code.lower(), direction="sales")),
+    ),
+    (
         "A tax code has two rates from one day on",
         "ledger_taxrate_one_a_day",
         lambda w: Add(
