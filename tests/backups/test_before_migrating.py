@@ -11,7 +11,9 @@ from apps.backups.storage import newest_backup
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-LAST = MigrationLoader(None).graph.leaf_nodes("ledger")[0]  # nothing else is taken back with it
+GRAPH = MigrationLoader(None).graph
+LAST = GRAPH.leaf_nodes("ledger")[0]  # nothing else is taken back with it
+BEFORE = next(node.key for node in GRAPH.node_map[LAST].parents if node.key[0] == LAST[0])
 
 
 @pytest.fixture(autouse=True)
@@ -25,12 +27,7 @@ def something_to_apply():
     """Take the last migration back; put it on again afterwards, however the test ended."""
     premigrate_was_on = premigrate.settings.BACKUP_BEFORE_MIGRATE
     premigrate.settings.BACKUP_BEFORE_MIGRATE = False
-    before = max(
-        name
-        for app, name in MigrationRecorder(connection).applied_migrations()
-        if app == LAST[0] and name != LAST[1]
-    )
-    call_command("migrate", LAST[0], before, verbosity=0)
+    call_command("migrate", *BEFORE, verbosity=0)
     assert not is_applied()
     premigrate.settings.BACKUP_BEFORE_MIGRATE = premigrate_was_on
     premigrate._done_for.clear()
