@@ -475,6 +475,24 @@ def test_a_reversal_in_another_year_is_warned_of_once(client, books, reviewer):
     assert JournalEntry.objects.filter(reverses=entry).exists()
 
 
+def test_a_recoding_that_falls_into_another_year_is_warned_of_once(client, books, reviewer):
+    acorn, accounts = books
+    year = make_year(acorn, "2027-01-01", "2027-12-31")
+    entry = make_posted(acorn, ("6100", "80"), ("1010", "-80"), day="2026-12-05")
+    at = page(acorn, "entry_recode", entry.pk, entry.lines.get(account=accounts["6100"]).pk)
+    sent = {"account": accounts["6200"].pk, "reason": "Wrong"}
+    assert "would be in" not in client.get(at).content.decode()  # its month is open
+    close_through(acorn, datetime.date(2026, 12, 31), by=make_owner())
+    first = client.get(at)
+    assert "fiscal year 2026, its recoding would be in 2027" in first.content.decode()
+    assert shown(first)["warned"] == str(year.pk)
+    refused = client.post(at, sent)
+    assert refused.context["form"].non_field_errors() == ["Read the warning, then confirm."]
+    assert not JournalEntry.objects.filter(kind="recode").exists()
+    assert client.post(at, {**sent, "warned": shown(refused)["warned"]}).status_code == 302
+    assert JournalEntry.objects.get(kind="recode").date == datetime.date(2027, 1, 1)
+
+
 def test_recoding_a_line_from_its_entry(client, books, reviewer):
     acorn, accounts = books
     entry = make_posted(acorn, ("6100", "80"), ("1010", "-80"))

@@ -1,5 +1,6 @@
 """What is done to an entry in a dialog: reverse, recode a line, delete a draft; and its notes."""
 
+import datetime
 from functools import cached_property
 from typing import Any
 
@@ -44,49 +45,70 @@ class EntryDialogView(DialogView):
         return book_url(self.client, "entry", self.entry.pk)
 
 
-class ReasonForm(forms.Form):
+class CorrectionForm(forms.Form):
     reason = forms.CharField(label=gettext_lazy("Reason"), max_length=500, required=False)
+    warned = forms.IntegerField(widget=forms.HiddenInput, required=False)
 
 
-class ReverseForm(forms.Form):
+class ReverseForm(CorrectionForm):
     date = DayField(label=gettext_lazy("Date of the reversal"))
     reason = forms.CharField(
         label=gettext_lazy("Reason"),
         max_length=500,
         error_messages={"required": gettext_lazy("Say why: it stays in the history.")},
     )
-    warned = forms.IntegerField(widget=forms.HiddenInput, required=False)
+    field_order = ["date", "reason"]
 
 
-class ReverseView(EntryDialogView):
-    title = gettext_lazy("Reverse this entry?")
-    button = gettext_lazy("Reverse entry")
-    permission = "ledger.post_journalentry"
+class CorrectionView(EntryDialogView):
+    """A correction by another entry. One that falls into another fiscal year is warned of first."""
 
-    @property
-    def consequence(self) -> str:
-        return _("A second entry mirrors it, line by line, and both stay in the books.")
+    crosses: Any = ""  # what that means, about the years %(old)s and %(new)s
 
-    def make_form(self, data: Any = None) -> forms.Form:
-        if data is not None:
-            return ReverseForm(data, use_required_attribute=False)
-        form = ReverseForm(initial={}, use_required_attribute=False)
-        if self.entry.is_posted:
-            try:
-                form.initial["date"] = day = reversal_date(self.entry)
-            except ValidationError as error:
-                self.warning = " ".join(error.messages)
-            else:
-                form.initial["warned"] = self._warn(day)
-        return form
+    def foresee(self) -> dict[str, Any]:
+        """Return the day the correction is offered for, and the year of it that is warned of."""
+        if not self.entry.is_posted:
+            return {}
+        try:
+            day = reversal_date(self.entry)
+        except ValidationError as error:
+            self.warning = " ".join(error.messages)
+            return {}
+        return {"date": day, "warned": self._year_crossed_into(day)}
 
-    def act(self, form: Any) -> SafeString:
-        day = form.cleaned_data["date"]
-        crossed = self._warn(day)
+    def confirm(self, form: Any, day: datetime.date) -> None:
+        """Raise ValidationError (code ``crosses``) where a person has not read the warning yet."""
+        crossed = self._year_crossed_into(day)
         if crossed and crossed != form.cleaned_data["warned"]:
             form.data = form.data.copy()
             form.data["warned"] = crossed
             raise ValidationError(_("Read the warning, then confirm."), code="crosses")
+
+    def _year_crossed_into(self, day: datetime.date) -> int | None:
+        year = FiscalYear.objects.filter(client=self.client, start__lte=day, end__gte=day).first()
+        if year is None or year.pk == self.entry.fiscal_year_id:
+            return None
+        self.warning = self.crosses % {"old": self.entry.fiscal_year, "new": year}
+        return year.pk
+
+
+class ReverseView(CorrectionView):
+    title = gettext_lazy("Reverse this entry?")
+    button = gettext_lazy("Reverse entry")
+    permission = "ledger.post_journalentry"
+    consequence = gettext_lazy("A second entry mirrors it, line by line, and both stay in the books.")
+    crosses = gettext_lazy(
+        "The entry is in fiscal year %(old)s, its reversal would be in %(new)s: the results of both "
+        "years would include it."
+    )
+
+    def make_form(self, data: Any = None) -> forms.Form:
+        initial = self.foresee() if data is None else {}
+        return ReverseForm(data, initial=initial, use_required_attribute=False)
+
+    def act(self, form: Any) -> SafeString:
+        day = form.cleaned_data["date"]
+        self.confirm(form, day)
         reversal = reverse_entry(
             self.entry, by=self.request.user, date=day, reason=form.cleaned_data["reason"]
         )
@@ -96,22 +118,15 @@ class ReverseView(EntryDialogView):
         }
         return linked(reversal, said)
 
-    def _warn(self, day: Any) -> int | None:
-        """Warn of a reversal in another fiscal year, and return that year's id."""
-        year = FiscalYear.objects.filter(client=self.client, start__lte=day, end__gte=day).first()
-        if year is None or year.pk == self.entry.fiscal_year_id:
-            return None
-        self.warning = _(
-            "The entry is in fiscal year %(old)s, its reversal would be in %(new)s: the results of both "
-            "years would include it."
-        ) % {"old": self.entry.fiscal_year, "new": year}
-        return year.pk
 
-
-class RecodeView(EntryDialogView):
+class RecodeView(CorrectionView):
     title = gettext_lazy("Recode this line?")
     button = gettext_lazy("Recode line")
     permission = "ledger.recode_journalline"
+    crosses = gettext_lazy(
+        "The entry is in fiscal year %(old)s, its recoding would be in %(new)s: the figures of %(old)s "
+        "would stay as they are."
+    )
 
     @cached_property
     def line(self) -> JournalLine:
@@ -128,11 +143,14 @@ class RecodeView(EntryDialogView):
         ) % {"account": self.line.account}
 
     def make_form(self, data: Any = None) -> forms.Form:
-        form = ReasonForm(data, use_required_attribute=False)
+        initial = self.foresee() if data is None else {}
+        form = CorrectionForm(data, initial=initial, use_required_attribute=False)
         form.fields = {"account": AccountField(client=self.client, label=_("To account")), **form.fields}
         return form
 
     def act(self, form: Any) -> SafeString:
+        if self.entry.is_posted:
+            self.confirm(form, reversal_date(self.entry))
         (moved,) = recode(
             [self.line],
             account=form.cleaned_data["account"],
