@@ -35,7 +35,8 @@ UPDATE import_line l SET account_id = t.account_id
   FROM import_account t WHERE l.account_id IS NULL AND t.text = l.account;
 UPDATE import_entry i SET id = n.id
   FROM (SELECT entry_no, nextval(pg_get_serial_sequence('ledger_journalentry', 'id')) AS id
-          FROM (SELECT entry_no FROM import_entry WHERE outcome = 'new' ORDER BY date, entry_no) o) n
+          FROM (SELECT entry_no FROM import_entry WHERE outcome = 'new'
+                 ORDER BY date, reverses IS NOT NULL, entry_no) o) n
  WHERE n.entry_no = i.entry_no;
 UPDATE import_entry SET entry_uuid = coalesce(entry_uuid, gen_random_uuid()) WHERE id IS NOT NULL;
 UPDATE import_entry i SET reverses_id = coalesce(

@@ -66,7 +66,7 @@ FIELDS = [
     ImportField(
         "description",
         _("Description"),
-        ("description", "narration", "entry description", "journal memo", "text", "details", "private note"),
+        ("narration", "description", "entry description", "journal memo", "text", "details", "private note"),
     ),
     ImportField(
         "account",
@@ -121,6 +121,7 @@ FIELDS = [
             "notes",
             "memo/description",
             "line text",
+            "description",
         ),
         is_of_line=True,
     ),
@@ -175,13 +176,14 @@ FIELDS = [
     ImportField("rate", _("Rate"), ("rate", "exchange rate", "rate/price", "currency rate"), is_of_line=True),
     ImportField("kind", _("Kind of entry"), ("kind", "entry kind")),
     ImportField("reverses", _("Reverses (entry id)"), ("reverses",)),
+    ImportField("client", _("Client (code)"), ("client", "client code")),
 ]
-BY_NAME = {field.name: field for field in FIELDS}
+CODES_OF_ACCOUNTS = ("account code", "account no", "account number")
 
 
 def plain(header: str) -> str:
     """Return a column's name as names are compared: without capitals, stars, dots and doubled blanks."""
-    return " ".join(re.sub(r"[*.:#_]+", " ", header.lower()).split())
+    return " ".join(re.sub(r"[*.:_]+", " ", header.lower().replace("#", " no ")).split())
 
 
 def guess_columns(headers: list[str]) -> dict[str, str]:
@@ -197,10 +199,15 @@ def guess_columns(headers: list[str]) -> dict[str, str]:
                 if header and header not in found.values():
                     found[field.name] = header
                     break
-    if "debit" in found and "credit" in found:
+    code = next((names[known] for known in CODES_OF_ACCOUNTS if known in names), "")
+    if code and plain(found.get("account", "")) == "account" and "account_name" not in found:
+        found["account_name"], found["account"] = found["account"], code
+    if "entry_id" not in found:
+        found.pop("client", None)  # only exports from here mean the client whose books they are
+    if {"debit", "credit"} <= found.keys():
         found.pop("amount", None)
-    elif "debit" in found or "credit" in found:
-        found.pop("debit", None), found.pop("credit", None)
+    else:
+        found = {name: header for name, header in found.items() if name not in ("debit", "credit")}
     return found
 
 
@@ -210,7 +217,5 @@ def _is_called(name: str, known: str) -> bool:
 
 def _begins_so(name: str, known: str) -> bool:
     """``amount usd`` and ``debit (EUR)`` are amounts and debits; a short name has to be whole."""
-    return (
-        known in ("amount", "debit", "credit")
-        and re.fullmatch(rf"{known} \(?[a-z]{{3}}\)?", name) is not None
-    )
+    is_money = known in ("amount", "debit", "credit")
+    return is_money and re.fullmatch(rf"{known} \(?[a-z]{{3}}\)?", name) is not None

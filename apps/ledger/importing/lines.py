@@ -14,6 +14,7 @@ from apps.core.tables.values import amount_of, date_of
 from apps.ledger.importing.mapping import AMOUNTS, DATES, Grouping, Header, JournalFormat
 from apps.ledger.models import AccountKind, EntryKind
 from apps.profiles.codes import currencies, decimal_places
+from apps.profiles.models import Client
 
 MOST = Decimal("1E15")
 LONGEST = {
@@ -30,7 +31,8 @@ LONGEST = {
 }
 DEBIT, CREDIT = {"d", "dr", "debit", "s", "soll", "+"}, {"c", "cr", "credit", "h", "haben", "-"}
 FORMULA = ("'=", "'+", "'-", "'@", "'\t", "'\r", "'\n")  # what an export of ours puts before such a text
-NONE = ("", "--", "—")
+SIGNS = {"€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR"}
+DOLLARS = {"USD", "CAD", "AUD", "NZD", "SGD", "HKD", "MXN"}
 
 #: The columns of the staged lines, in the order that ``lines_of`` gives them.
 STAGED = [
@@ -68,9 +70,10 @@ class JournalReader:
     ``notes`` counts, by sentence, what of the file is not read: the sentence has a place for the number.
     """
 
-    def __init__(self, table: Table, header: Header, read_as: JournalFormat, base_currency: str) -> None:
+    def __init__(self, table: Table, header: Header, read_as: JournalFormat, client: Client) -> None:
         self.table, self.header, self.read_as = table, header, read_as
-        self.base_currency, self.decimals = base_currency, decimal_places(base_currency)
+        self.client_code, self.base_currency = client.code, client.base_currency
+        self.decimals = decimal_places(client.base_currency)
         self.places = {name: header.index(column) for name, column in read_as.columns.items()}
         self.only = header.index(read_as.only_column) if read_as.only_column else None
         self.currencies = dict(currencies())
@@ -180,7 +183,7 @@ class JournalReader:
     def _money(
         self, values: dict[str, Any], amounts: dict[str, Any], raw: dict[str, Cell], said: list[str]
     ) -> None:
-        currency = _text(raw.get("currency")).upper().rpartition("::")[2]
+        currency = self._currency(_text(raw.get("currency")).upper().rpartition("::")[2])
         values["tax_base"], values["currency"] = amounts["tax_base"], ""
         values["foreign_amount"], values["rate"] = None, None
         if currency not in ("", self.base_currency):
@@ -204,6 +207,12 @@ class JournalReader:
             said.append(_("A tax base needs a tax code."))
         if not values["account"]:
             said.append(_("The account is missing."))
+
+    def _currency(self, text: str) -> str:
+        """Return the code of a currency that may be written as its sign."""
+        if text == "$":
+            return self.base_currency if self.base_currency in DOLLARS else "USD"
+        return SIGNS.get(text, text)
 
     def _foreign(
         self,
@@ -239,6 +248,11 @@ class JournalReader:
         return amount != round(amount, decimals) if abs(amount) < MOST else False
 
     def _names(self, values: dict[str, Any], raw: dict[str, Cell], said: list[str]) -> None:
+        client = _text(raw.get("client"))
+        if client and client.upper() != self.client_code:
+            said.append(
+                _("These books are of %(code)s: this row is for another client.") % {"code": self.client_code}
+            )
         kind = _text(raw.get("kind")).lower()
         values["kind"] = kind or self.read_as.kind
         if kind and kind not in EntryKind.values:

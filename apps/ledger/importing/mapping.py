@@ -139,7 +139,7 @@ def guess_format(table: Table, header: Header, remembered: Mapping[str, Any] | N
         known = JournalFormat.from_json(remembered)
         known = replace(known, columns={k: v for k, v in known.columns.items() if v in header.names})
     else:
-        known = JournalFormat(columns=guess_columns(header.names))
+        known = JournalFormat(columns=guess_columns(_filled(sample, header)))
     known = replace(known, header_line=header.line, sheet=table.sheet)
     known = replace(
         known,
@@ -184,6 +184,15 @@ def _cells(sample: list[Row], header: Header, known: JournalFormat, names: Itera
         for place in places:
             if place is not None and place < len(cells):
                 yield cells[place]
+
+
+def _filled(sample: list[Row], header: Header) -> list[str]:
+    """Return the names of the columns that hold something: an empty one is not what it is called."""
+    return [
+        name
+        for place, name in enumerate(header.names)
+        if any(place < len(cells) and cells[place] not in (None, "") for _line, cells in sample)
+    ]
 
 
 def _texts(cells: list[Cell]) -> int:

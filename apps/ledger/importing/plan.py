@@ -37,33 +37,36 @@ UPDATE import_entry i SET matched_id = e.id, problem = CASE WHEN e.client_id <> 
        ELSE i.problem END
   FROM ledger_journalentry e WHERE e.uuid = i.entry_uuid;
 CREATE TEMP TABLE import_pair ON COMMIT DROP AS
-SELECT coalesce(f.entry_no, s.entry_no) AS entry_no, f.line, s.id AS line_id,
-       f.line IS NULL OR s.id IS NULL AS differs,
-       coalesce((%(notes_differ)s), false) AS notes_differ
-  FROM (SELECT l.*, row_number() OVER (PARTITION BY entry_no, account_id, amount, currency, foreign_amount,
-                                       tax_code_id, tax_base ORDER BY line) AS place
-          FROM import_line l JOIN import_entry i USING (entry_no) WHERE i.matched_id IS NOT NULL) f
-  FULL JOIN (SELECT i.entry_no, l.*, row_number() OVER (PARTITION BY l.entry_id, account_id, amount, currency,
-                                      foreign_amount, tax_code_id, tax_base ORDER BY line_number) AS place
-          FROM import_entry i JOIN ledger_journalline l ON l.entry_id = i.matched_id) s
-    ON f.entry_no = s.entry_no AND f.account_id = s.account_id AND f.amount = s.amount
-       AND f.currency = s.currency AND f.foreign_amount IS NOT DISTINCT FROM s.foreign_amount
-       AND f.tax_code_id IS NOT DISTINCT FROM s.tax_code_id AND f.tax_base IS NOT DISTINCT FROM s.tax_base
-       AND f.place = s.place;
+SELECT coalesce(f.entry_no, s.entry_no) AS entry_no, f.line, s.line_id,
+       f.line IS NULL OR s.line_id IS NULL AS differs, coalesce((%(notes_differ)s), false) AS notes_differ
+  FROM (SELECT l.*,
+               row_number() OVER (PARTITION BY entry_no, l.facts ORDER BY l.line) AS place
+          FROM (SELECT *, concat_ws('|', account_id, amount, currency, coalesce(foreign_amount::text, ''),
+                                    coalesce(tax_code_id::text, ''), coalesce(tax_base::text, '')) AS facts
+                  FROM import_line) l
+          JOIN import_entry i USING (entry_no) WHERE i.matched_id IS NOT NULL) f
+  FULL JOIN (
+        SELECT l.*, l.id AS line_id,
+               row_number() OVER (PARTITION BY entry_no, facts ORDER BY line_number) AS place
+          FROM (SELECT i.entry_no, l.*,
+                       concat_ws('|', account_id, amount, currency, coalesce(foreign_amount::text, ''),
+                                 coalesce(tax_code_id::text, ''), coalesce(tax_base::text, '')) AS facts
+                  FROM import_entry i JOIN ledger_journalline l ON l.entry_id = i.matched_id) l) s
+    ON f.entry_no = s.entry_no AND f.facts = s.facts AND f.place = s.place;
 UPDATE import_entry i SET
        outcome = CASE WHEN d.facts OR d.notes THEN 'changed' ELSE 'same' END,
-       problem = CASE WHEN d.facts AND e.status = 'posted'
-                      THEN replace(%(posted)s, '@', e.number::text) ELSE i.problem END
-  FROM ledger_journalentry e,
-       (SELECT i.entry_no,
-               (SELECT bool_or(differs) FROM import_pair p WHERE p.entry_no = i.entry_no)
-                   OR i.date <> o.date OR (i.kind <> o.kind AND %(has_kind)s) AS facts,
-               (SELECT bool_or(notes_differ) FROM import_pair p WHERE p.entry_no = i.entry_no)
-                   OR (i.description <> o.description AND %(has_description)s)
-                   OR (i.document_number <> o.document_number AND %(has_document_number)s)
-                   OR (i.document_date IS DISTINCT FROM o.document_date AND %(has_document_date)s) AS notes
-          FROM import_entry i JOIN ledger_journalentry o ON o.id = i.matched_id) d
- WHERE e.id = i.matched_id AND d.entry_no = i.entry_no AND i.problem = '' AND NOT i.has_wrong_lines;
+       problem = CASE WHEN d.facts AND d.status = 'posted'
+                      THEN replace(%(posted)s, '@', d.number::text) ELSE i.problem END
+  FROM (SELECT i.entry_no, o.status, o.number,
+               p.facts OR i.date <> o.date OR (i.kind <> o.kind AND %(has_kind)s) AS facts,
+               p.notes OR (i.description <> o.description AND %(has_description)s)
+                       OR (i.document_number <> o.document_number AND %(has_document_number)s)
+                       OR (i.document_date IS DISTINCT FROM o.document_date AND %(has_document_date)s) AS notes
+          FROM import_entry i
+          JOIN ledger_journalentry o ON o.id = i.matched_id
+          JOIN (SELECT entry_no, bool_or(differs) AS facts, bool_or(notes_differ) AS notes
+                  FROM import_pair GROUP BY entry_no) p USING (entry_no)) d
+ WHERE d.entry_no = i.entry_no AND i.problem = '' AND NOT i.has_wrong_lines;
 """
 LINE_NOTES = {
     "memo": "f.memo <> s.memo",
@@ -286,8 +289,8 @@ class Planner:
             self.staging.run(
                 PERIODS,
                 client=self.client.pk,
-                first=self.plan.years[0][0] if self.plan.years else None,
-                last=max(end for _start, end in self.plan.years) if self.plan.years else None,
+                first=min((start for start, _end in self.plan.years), default=None),
+                last=max((end for _start, end in self.plan.years), default=None),
                 reason=self.read_as.reason.strip(),
                 no_year=_("There is no fiscal year for @."),
                 locked=_("The period of @ is locked."),
@@ -323,7 +326,7 @@ def missing_years(
     client: Client, first: datetime.date, last: datetime.date, year_start: str
 ) -> list[tuple[datetime.date, datetime.date]]:
     """
-    Return the fiscal years that have to be opened so that the days from first to last lie in one, in order.
+    Return the fiscal years that have to be opened for the days from first to last, in the order to do it.
 
     Years before the client's first one and after its last one go on with their rhythm; a client without years
     has them begin on ``year_start`` (month-day).
@@ -343,7 +346,7 @@ def missing_years(
         missing.append((start, ends))
     while begins > first and len(missing) < MOST_YEARS:
         start = _years_later(begins, -1)
-        missing.insert(0, (start, begins - datetime.timedelta(days=1)))
+        missing.append((start, begins - datetime.timedelta(days=1)))
         begins = start
     return missing
 

@@ -76,6 +76,6 @@ def _facts(plan: Plan) -> dict[str, Any]:
         "contacts": len(plan.contacts),
         "some_contacts": plan.contacts[:5],
         "classes": len(plan.classes),
-        "years": [[start.isoformat(), end.isoformat()] for start, end in plan.years],
+        "years": [[start.isoformat(), end.isoformat()] for start, end in sorted(plan.years)],
         "notes": plan.notes,
     }

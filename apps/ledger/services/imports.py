@@ -231,7 +231,7 @@ def opened(journal_import: JournalImport) -> Iterator[JournalReader]:
         header = header_at(table, read_as.header_line) or find_header(table)
         if missing := read_as.missing():
             raise ValidationError(missing, code="format")
-        yield JournalReader(table, header, read_as, journal_import.client.base_currency)
+        yield JournalReader(table, header, read_as, journal_import.client)
 
 
 @contextmanager
