@@ -91,56 +91,7 @@ class BaseTabularInline(ScopedAdminMixin, TabularInline):
     show_title = False
 
 
-class GuardedAdminMixin:
-    """What the database refuses is a sentence on the same page, with everything that was typed."""
-
-    def get_form(
-        self, request: HttpRequest, obj: Model | None = None, change: bool = False, **kwargs: Any
-    ) -> type[ModelForm]:
-        form = super().get_form(request, obj, change=change, **kwargs)  # type: ignore[misc]
-        refusal = getattr(request, "guard_refusal", None)
-        return _refused(form, refusal) if refusal else form
-
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Show the form again with the guard's sentence and everything typed, inline rows too."""
-        view = super().changeform_view  # type: ignore[misc]
-        try:
-            return view(request, object_id, form_url, extra_context)
-        except guards.REFUSALS as error:
-            # Caught outside Django's transaction, so it is rolled back; the same post once more
-            # finds its form refused, and is shown again like any other invalid form.
-            request.guard_refusal = guards.sentence(error)  # type: ignore[attr-defined]
-        return view(request, object_id, form_url, extra_context)
-
-    def delete_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        try:
-            return super().delete_view(request, object_id, extra_context)  # type: ignore[misc]
-        except guards.REFUSALS as error:
-            return self._refuse(request, error)
-
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        try:
-            with transaction.atomic():  # a refused bulk action leaves no line in the log either
-                return super().changelist_view(request, extra_context)  # type: ignore[misc]
-        except guards.REFUSALS as error:
-            return self._refuse(request, error)
-
-    def _refuse(self, request: HttpRequest, error: DatabaseError) -> HttpResponse:
-        messages.error(request, guards.sentence(error))
-        return HttpResponseRedirect(request.get_full_path())
-
-
-class BaseAdmin(GuardedAdminMixin, ScopedAdminMixin, SimpleHistoryAdmin, ModelAdmin):
+class BaseAdmin(ScopedAdminMixin, SimpleHistoryAdmin, ModelAdmin):
     """Unfold's look, rows scoped, guards as sentences, a read-only history, and no lost updates."""
 
     list_per_page = 50
@@ -159,8 +110,49 @@ class BaseAdmin(GuardedAdminMixin, ScopedAdminMixin, SimpleHistoryAdmin, ModelAd
         self, request: HttpRequest, obj: Model | None = None, change: bool = False, **kwargs: Any
     ) -> type[ModelForm]:
         form = super().get_form(request, obj, change=change, **kwargs)
+        if refusal := getattr(request, "guard_refusal", None):
+            form = _refused(form, refusal)
         seen = request.POST.get(VERSION_FIELD, "")
         return _refused_when_changed(form, int(seen)) if obj and seen.isdecimal() else form
+
+    # What the database refuses is a sentence on the same page, with everything that was typed.
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show the form again with the guard's sentence and everything typed, inline rows too."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except guards.REFUSALS as error:
+            # Caught outside Django's transaction, so it is rolled back; the same post once more
+            # finds its form refused, and is shown again like any other invalid form.
+            request.guard_refusal = guards.sentence(error)  # type: ignore[attr-defined]
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except guards.REFUSALS as error:
+            return self._refuse(request, error)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        try:
+            with transaction.atomic():  # a refused bulk action leaves no line in the log either
+                return super().changelist_view(request, extra_context)
+        except guards.REFUSALS as error:
+            return self._refuse(request, error)
+
+    def _refuse(self, request: HttpRequest, error: DatabaseError) -> HttpResponse:
+        messages.error(request, guards.sentence(error))
+        return HttpResponseRedirect(request.get_full_path())
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
