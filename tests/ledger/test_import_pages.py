@@ -193,7 +193,7 @@ def test_opening_balances_are_one_entry(client, books, reviewer):
         (b"", "There is nothing in this file."),
         (b"just one column\n", "This file has a single column."),
         (b"%PDF-1.7", "not a table but a web page, a PDF"),
-        (b"PK\x03\x04no", "damaged or incomplete"),
+        (b"PK\x03\x04no", "damaged, incomplete"),
         (b"\x00\x01\x02", "no readable text"),
     ],
 )

@@ -6,6 +6,7 @@ import datetime
 import io
 import re
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,12 +97,13 @@ class Table:
                 raise _no_text() from error
 
     def _rows_of_excel(self) -> Iterator[Row]:
-        sheet = _workbook(self.file).get_sheet_by_name(self.sheet)
-        first = (sheet.start or (0, 0))[0]
-        for line, cells in enumerate(sheet.iter_rows(), start=first + 1):
-            read = [_cell(cell) for cell in cells]
-            if any(cell not in (None, "") for cell in read):
-                yield line, read
+        with _undamaged():
+            sheet = _workbook(self.file).get_sheet_by_name(self.sheet)
+            first = (sheet.start or (0, 0))[0]
+            for line, cells in enumerate(sheet.iter_rows(), start=first + 1):
+                read = [_cell(cell) for cell in cells]
+                if any(cell not in (None, "") for cell in read):
+                    yield line, read
 
 
 def open_table(
@@ -124,7 +126,8 @@ def open_table(
     begins = file.read(1024)
     file.seek(0)
     if begins.startswith(PACKED) or begins.startswith(OLE):
-        return _open_excel(file, begins, sheet)
+        with _undamaged():
+            return _open_excel(file, begins, sheet)
     if begins.lstrip(b"\xef\xbb\xbf \r\n\t").startswith((b"<", b"%PDF", b"{")):
         raise ValidationError(
             _("This is not a table but a web page, a PDF or a program's data. Save it as CSV or Excel."),
@@ -271,17 +274,26 @@ def _open_excel(file: IO[bytes], begins: bytes, sheet: str) -> Table:
     return table
 
 
-def _workbook(file: IO[bytes]) -> CalamineWorkbook:
-    file.seek(0)
+@contextmanager
+def _undamaged() -> Iterator[None]:
+    """What an Excel file breaks with, wherever it does, is a sentence."""
     try:
-        return CalamineWorkbook.from_filelike(file)
+        yield
     except PasswordError as error:
         raise _locked() from error
-    except (CalamineError, OSError) as error:
+    except (CalamineError, zipfile.BadZipFile, zlib.error, OSError, NotImplementedError, EOFError) as error:
         raise ValidationError(
-            _("This Excel file is damaged or of a kind that cannot be read. Save it as .xlsx or as CSV."),
+            _(
+                "This Excel file is damaged, incomplete, or of a kind that cannot be read. Save it again as "
+                ".xlsx or as CSV."
+            ),
             code="damaged",
         ) from error
+
+
+def _workbook(file: IO[bytes]) -> CalamineWorkbook:
+    file.seek(0)
+    return CalamineWorkbook.from_filelike(file)
 
 
 def _locked() -> ValidationError:
@@ -301,13 +313,8 @@ def _is_encrypted(file: IO[bytes]) -> bool:
 
 
 def _refuse_bomb(file: IO[bytes]) -> None:
-    try:
-        with zipfile.ZipFile(file) as packed:
-            parts = packed.infolist()
-    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
-        raise ValidationError(
-            _("This Excel file is damaged or incomplete. Save it again, or send it again."), code="damaged"
-        ) from error
+    with zipfile.ZipFile(file) as packed:
+        parts = packed.infolist()
     for part in parts:
         if part.flag_bits & 1:
             raise _locked()

@@ -309,7 +309,7 @@ class JournalReader:
         self._above = {name: values[name] for name in ("reference", "date", "description", "document_number")}
 
     def _hand_down(self, values: dict[str, Any]) -> None:
-        values["grp"] = str(self._group)
+        values["grp"] = str(self._group) if self._group else ""  # a line above the first that names an entry
         for name, value in self._above.items():
             values[name] = values[name] or value
 

@@ -139,7 +139,7 @@ def guess_format(table: Table, header: Header, remembered: Mapping[str, Any] | N
         known = JournalFormat.from_json(remembered)
         known = replace(known, columns={k: v for k, v in known.columns.items() if v in header.names})
     else:
-        known = JournalFormat(columns=guess_columns(_filled(sample, header)))
+        known = JournalFormat(columns=guess_columns(_filled(sample, header) or header.names))
     known = replace(known, header_line=header.line, sheet=table.sheet)
     known = replace(
         known,

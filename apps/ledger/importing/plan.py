@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.utils import formats
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -61,7 +62,8 @@ UPDATE import_entry i SET
                p.facts OR i.date <> o.date OR (i.kind <> o.kind AND %(has_kind)s) AS facts,
                p.notes OR (i.description <> o.description AND %(has_description)s)
                        OR (i.document_number <> o.document_number AND %(has_document_number)s)
-                       OR (i.document_date IS DISTINCT FROM o.document_date AND %(has_document_date)s) AS notes
+                       OR (i.document_date IS DISTINCT FROM o.document_date AND %(has_document_date)s)
+                   AS notes
           FROM import_entry i
           JOIN ledger_journalentry o ON o.id = i.matched_id
           JOIN (SELECT entry_no, bool_or(differs) AS facts, bool_or(notes_differ) AS notes
@@ -189,8 +191,14 @@ class Planner:
         used = self.staging.rows(
             "SELECT account, max(account_name), max(account_kind), count(*) FROM import_line"
             " WHERE account <> '' GROUP BY account ORDER BY min(line) LIMIT %(most)s",
-            most=MOST_ACCOUNTS,
+            most=MOST_ACCOUNTS + 1,
         )
+        if len(used) > MOST_ACCOUNTS:
+            raise ValidationError(
+                _("This file has more than %(most)s accounts. Is the right column read as the account?")
+                % {"most": f"{MOST_ACCOUNTS:,}"},
+                code="accounts",
+            )
         lookup = ChartLookup(Account.objects.filter(client=self.client))
         self.plan.accounts = find_accounts(used, lookup, self.read_as.accounts, self.client.numbering)
         self._refuse_equal_codes()
@@ -284,7 +292,7 @@ class Planner:
         )[0]
         self.plan.first_day, self.plan.last_day = first, last
         if first and self.opens_years:
-            self.plan.years = missing_years(self.client, first, last, self.read_as.year_start)
+            self.plan.years = years_around(self._years(), first, last, self.read_as.year_start)
         if self.read_as.posts:
             self.staging.run(
                 PERIODS,
@@ -296,6 +304,10 @@ class Planner:
                 locked=_("The period of @ is locked."),
                 soft_closed=_("The period of @ is soft-closed: say below why you post into it."),
             )
+
+    def _years(self) -> list[tuple[datetime.date, datetime.date]]:
+        years = FiscalYear.objects.filter(client=self.client).order_by("start")
+        return list(years.values_list("start", "end"))
 
     def _add_up(self) -> None:
         self.staging.run("UPDATE import_entry SET outcome = 'wrong' WHERE problem <> '' OR has_wrong_lines")
@@ -322,16 +334,18 @@ class Planner:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def missing_years(
-    client: Client, first: datetime.date, last: datetime.date, year_start: str
+def years_around(
+    years: list[tuple[datetime.date, datetime.date]],
+    first: datetime.date,
+    last: datetime.date,
+    year_start: str,
 ) -> list[tuple[datetime.date, datetime.date]]:
     """
     Return the fiscal years that have to be opened for the days from first to last, in the order to do it.
 
-    Years before the client's first one and after its last one go on with their rhythm; a client without years
-    has them begin on ``year_start`` (month-day).
+    ``years`` are the client's own, in order: years before and after them go on with their rhythm. Without any
+    they begin on ``year_start`` (month-day).
     """
-    years = list(FiscalYear.objects.filter(client=client).order_by("start").values_list("start", "end"))
     missing: list[tuple[datetime.date, datetime.date]] = []
     if years:
         begins, ends = years[0][0], years[-1][1]
