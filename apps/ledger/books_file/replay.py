@@ -73,19 +73,23 @@ RECORDS = [
     """,
     "SET CONSTRAINTS ledger_year_covered, ledger_period_covers IMMEDIATE",
     "SET CONSTRAINTS ledger_year_covered, ledger_period_covers DEFERRED",
+    # The staged entries learn their ids: the books have no statistics yet of what is new in them.
     """
-    INSERT INTO ledger_journalentry (client_id, uuid, date, kind, status, description, document_number,
-                                     document_date, review, review_note, created_by_id, created_at,
-                                     idempotency_key)
-    SELECT %(client)s, b.uuid, b.date, b.kind, 'draft', b.description, b.document_number, b.document_date,
-           b.review, b.review_note, pg_temp.books_person(b.created_by, %(by)s), b.created_at,
-           b.idempotency_key
-      FROM books_entries b ORDER BY b.row
+    WITH made AS (
+        INSERT INTO ledger_journalentry (client_id, uuid, date, kind, status, description, document_number,
+                                         document_date, review, review_note, created_by_id, created_at,
+                                         idempotency_key)
+        SELECT %(client)s, b.uuid, b.date, b.kind, 'draft', b.description, b.document_number, b.document_date,
+               b.review, b.review_note, pg_temp.books_person(b.created_by, %(by)s), b.created_at,
+               b.idempotency_key
+          FROM books_entries b ORDER BY b.row RETURNING id, uuid
+    )
+    UPDATE books_entries b SET id = made.id FROM made WHERE made.uuid = b.uuid
     """,
+    "ANALYZE books_entries",
     """
     UPDATE ledger_journalentry e SET reverses_id = o.id
-      FROM books_entries b JOIN ledger_journalentry o ON o.client_id = %(client)s AND o.uuid = b.reverses
-     WHERE e.client_id = %(client)s AND e.uuid = b.uuid
+      FROM books_entries b JOIN books_entries o ON o.uuid = b.reverses WHERE e.id = b.id
     """,
     """
     INSERT INTO ledger_journalline (client_id, entry_id, line_number, account_id, amount, memo, contact_id,
@@ -94,7 +98,7 @@ RECORDS = [
     SELECT %(client)s, e.id, b.line_number, a.id, b.amount, b.memo, n.id, k.id, b.due_date, t.id,
            b.tax_base, b.currency, b.foreign_amount, b.rate, e.kind, false
       FROM books_lines b
-      JOIN ledger_journalentry e ON e.client_id = %(client)s AND e.uuid = b.entry
+      JOIN books_entries e ON e.uuid = b.entry
       JOIN ledger_account a ON a.client_id = %(client)s AND a.code = b.account
       LEFT JOIN ledger_contact n ON n.client_id = %(client)s AND n.name = b.contact
       LEFT JOIN ledger_costcentre k ON k.client_id = %(client)s AND k.name = b."class"
@@ -104,8 +108,8 @@ RECORDS = [
     """
     UPDATE ledger_journalline l SET recodes_id = o.id
       FROM books_lines b
-      JOIN ledger_journalentry e ON e.client_id = %(client)s AND e.uuid = b.entry
-      JOIN ledger_journalentry oe ON oe.client_id = %(client)s AND oe.uuid = b.recodes
+      JOIN books_entries e ON e.uuid = b.entry
+      JOIN books_entries oe ON oe.uuid = b.recodes
       JOIN ledger_journalline o ON o.entry_id = oe.id AND o.line_number = b.recodes_line
      WHERE l.entry_id = e.id AND l.line_number = b.line_number
     """,
@@ -122,11 +126,10 @@ POSTING = """
         said text;
     BEGIN
         FOR r IN
-            SELECT e.id, b.number, b.position, b.fiscal_year, y.id AS year_id, p.id AS period_id,
+            SELECT b.id, b.number, b.position, b.fiscal_year, y.id AS year_id, p.id AS period_id,
                    decode(b.hash, 'hex') AS hash,
                    pg_temp.books_person(b.posted_by, importer) AS poster
               FROM books_entries b
-              JOIN ledger_journalentry e ON e.client_id = one AND e.uuid = b.uuid
               LEFT JOIN ledger_fiscalyear y ON y.client_id = one AND y.name = b.fiscal_year
               LEFT JOIN ledger_period p
                 ON p.fiscal_year_id = y.id AND p.start = b.period AND p.is_adjusting = b.is_adjusting
@@ -168,7 +171,7 @@ AFTERWARDS = [
                                    added_at)
     SELECT %(client)s, e.id, b.name, b.content_type, b.size, b.sha256,
            pg_temp.books_person(b.added_by, %(by)s), b.added_at
-      FROM books_attachments b JOIN ledger_journalentry e ON e.client_id = %(client)s AND e.uuid = b.entry
+      FROM books_attachments b JOIN books_entries e ON e.uuid = b.entry
      ORDER BY b.row
     """,
 ]
@@ -186,11 +189,16 @@ TIME = """
         SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC'
     $$
 """
+# The checks that follow would take what is new for a handful of rows, and books of years for minutes.
+STATISTICS = """
+    ANALYZE ledger_journalentry, ledger_journalline, ledger_accounttotal, ledger_historicaljournalentry
+"""
+
 #: What the history says of an entry and of a period besides that it was imported: the times it had before.
 ENTRY_WAS = """
     (SELECT concat('; drafted ' || pg_temp.books_time(b.created_at) || ' by ' || b.created_by,
                    '; posted ' || pg_temp.books_time(b.posted_at) || coalesce(' by ' || b.posted_by, ''))
-       FROM books_entries b WHERE b.uuid = t.uuid)
+       FROM books_entries b WHERE b.id = t.id)
 """
 PERIOD_WAS = """
     (SELECT coalesce(string_agg(CASE b.state WHEN 'locked' THEN '; locked ' ELSE '; soft-closed ' END

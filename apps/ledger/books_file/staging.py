@@ -97,7 +97,10 @@ def staged(books: BooksFile) -> Iterator[None]:
     with connection.cursor() as cursor:
         for table in TABLES:
             _load(cursor, table, books)
-        cursor.execute("CREATE INDEX ON books_entries (position)")
+        cursor.execute("ALTER TABLE books_entries ADD COLUMN id bigint")  # which it gets here
+        for column in ("uuid", "position", "id"):
+            cursor.execute(f"CREATE INDEX ON books_entries ({column})")
+        cursor.execute("CREATE INDEX ON books_lines (entry)")
         cursor.execute("ANALYZE " + ", ".join(table.staging for table in TABLES))
         _verify(cursor)
         yield

@@ -109,6 +109,7 @@ def import_books(
             client = _make_client(cursor, code)
             _replay(cursor, client, by=by, progress=progress)
             _write_history(cursor, client, by=by, reason=reason)
+            cursor.execute(replay.STATISTICS)
         _compare(client, books)
         _store_papers(client, books)
     return ImportedBooks(client, books.rows)
