@@ -9,8 +9,8 @@ import pytest
 from django.urls import reverse
 from openpyxl import load_workbook
 
+from apps.core.tables import writing as files
 from apps.ledger.models import Contact
-from apps.ledger.reports import files
 from apps.ledger.services import Line, draft_entry, post_entry
 from apps.profiles.roles import Role
 from tests.factories import make_account, make_books, make_owner, make_posted, make_staff

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from apps.core.tables.reading import Cell, Table
 from apps.core.tables.values import amount_of, date_of
+from apps.core.tables.writing import unharmed
 from apps.ledger.importing.mapping import AMOUNTS, DATES, Grouping, Header, JournalFormat
 from apps.ledger.models import AccountKind, EntryKind
 from apps.profiles.codes import currencies, decimal_places
@@ -30,7 +31,6 @@ LONGEST = {
     "tax_code": 20,
 }
 DEBIT, CREDIT = {"d", "dr", "debit", "s", "soll", "+"}, {"c", "cr", "credit", "h", "haben", "-"}
-FORMULA = ("'=", "'+", "'-", "'@", "'\t", "'\r", "'\n")  # what an export of ours puts before such a text
 SIGNS = {"€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR"}
 DOLLARS = {"USD", "CAD", "AUD", "NZD", "SGD", "HKD", "MXN"}
 
@@ -126,8 +126,7 @@ class JournalReader:
 
     def _short(self, name: str, cell: Cell, said: list[str]) -> str:
         text = _text(cell)
-        if text.startswith(FORMULA):
-            text = text[1:]
+        text = unharmed(text)
         if len(text) > LONGEST[name]:
             said.append(
                 _("“%(text)s…” is longer than %(most)s characters.")

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from apps.ledger.reports.files import Column, Value
+from apps.core.tables.writing import Column, Value
 
 
 @dataclass(frozen=True)

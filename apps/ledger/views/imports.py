@@ -24,6 +24,7 @@ from apps.core import jobs
 from apps.core.models import Job
 from apps.core.tables.reading import Table
 from apps.core.tables.values import amount_of
+from apps.core.tables.writing import harmless
 from apps.ledger.forms.imports import FormatForm, UploadForm
 from apps.ledger.importing.mapping import (
     Grouping,
@@ -36,7 +37,6 @@ from apps.ledger.importing.mapping import (
 )
 from apps.ledger.journal_jobs import import_file, look_through_file
 from apps.ledger.models import Account, EntryKind, ImportState, JournalImport
-from apps.ledger.reports.files import harmless
 from apps.ledger.services import imports
 from apps.ledger.views.books import BooksView, book_url
 from apps.profiles.codes import decimal_places

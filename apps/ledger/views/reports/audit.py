@@ -10,9 +10,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
 from apps.core import trail
+from apps.core.tables.writing import Column, Sheet, Value
 from apps.core.trail.words import of_moment
 from apps.ledger.queries.audit import AUDITED, SYSTEM, audit_sources, people_of
-from apps.ledger.reports.files import Column, Sheet, Value
 from apps.ledger.reports.times import Span
 from apps.ledger.views.reports.base import PERMISSIONS, ReportView
 from apps.ledger.views.reports.options import RangeOptions, choice

@@ -17,8 +17,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import ngettext
 
+from apps.core.tables.writing import Sheet, csv_lines, write_excel
 from apps.ledger.models import Account, JournalEntry
-from apps.ledger.reports.files import Sheet, csv_lines, write_excel
 from apps.ledger.reports.times import Span
 from apps.ledger.views.books import BooksView, book_url
 from apps.ledger.views.reports.options import Options

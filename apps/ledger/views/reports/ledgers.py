@@ -7,10 +7,10 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from apps.core.tables.writing import Column, Sheet, Value
 from apps.ledger.queries import journal as journal_queries
 from apps.ledger.queries.balances import ZERO, Movement, movements
 from apps.ledger.queries.register import GeneralLedger, LedgerPart, every_ledger_line, general_ledger
-from apps.ledger.reports.files import Column, Sheet, Value
 from apps.ledger.views.reports.base import ReportView
 from apps.ledger.views.reports.lines import (
     LONGEST_ID,

@@ -4,9 +4,9 @@ from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
+from apps.core.tables.writing import Column, Value
 from apps.ledger.models import EntryKind
 from apps.ledger.queries.register import RegisterLine
-from apps.ledger.reports.files import Column, Value
 from apps.ledger.views.reports.base import ReportView
 
 PAGE = 100

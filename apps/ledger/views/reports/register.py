@@ -15,10 +15,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import ngettext
 
+from apps.core.tables.writing import Column, Sheet, Value
 from apps.ledger.forms.accounts import AccountField
 from apps.ledger.models import Account, JournalEntry, JournalLine
 from apps.ledger.queries.register import AccountLines, Standing, every_line, opening_of, register
-from apps.ledger.reports.files import Column, Sheet, Value
 from apps.ledger.services import recode
 from apps.ledger.templatetags.figures import entry_url
 from apps.ledger.views.books import book_url

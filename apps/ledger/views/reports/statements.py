@@ -9,13 +9,13 @@ from typing import Any
 from django.utils import formats
 from django.utils.translation import gettext as _
 
+from apps.core.tables.writing import Column, Sheet
 from apps.ledger.models import Account, AccountKind, EntryKind
 from apps.ledger.models.accounts import SECTIONS
 from apps.ledger.queries.balances import ZERO, Balance, Movement, movements, trial_balance
 from apps.ledger.queries.statements import BalanceSheet, Counts, ProfitAndLoss, Section
 from apps.ledger.queries.statements import balance_sheet as read_balance_sheet
 from apps.ledger.queries.statements import profit_and_loss as read_profit_and_loss
-from apps.ledger.reports.files import Column, Sheet
 from apps.ledger.reports.statement import Cell, Row, Statement
 from apps.ledger.reports.times import DAY, Span
 from apps.ledger.views.reports.base import ReportView

@@ -1,8 +1,9 @@
-"""Reports as files: CSV for programs, however long, and Excel for people."""
+"""Tables as files: CSV for programs, however long, and Excel for people."""
 
 import csv
 import datetime
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -12,15 +13,12 @@ from typing import IO, Any
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-from openpyxl.styles import Alignment, Font
-from openpyxl.utils import get_column_letter
 
-Value = str | int | Decimal | datetime.date | None
-MOST_EXCEL_ROWS = 50_000
+Value = str | int | Decimal | datetime.date | bool | None
+MOST_EXCEL_ROWS = 50_000  # that a person could read
+EXCELS_OWN_LIMIT = 1_048_576 - 10
 CHUNK = 64 * 1024
+ILLEGAL_CHARACTERS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # in XML, and so in Excel files
 #: A text that begins with one of these is a formula to a spreadsheet, whoever wrote it.
 BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -41,12 +39,13 @@ class Column:
 
     @property
     def width(self) -> int:
-        return {"text": 32, "code": 12, "date": 12, "number": 10, "percent": 10, "amount": 16}[self.kind]
+        widths = {"text": 32, "code": 12, "date": 12, "time": 18, "number": 10, "percent": 10, "amount": 16}
+        return widths[self.kind]
 
     @property
     def number_format(self) -> str:
-        if self.kind == "date":
-            return "yyyy-mm-dd"
+        if self.kind in ("date", "time"):
+            return "yyyy-mm-dd" if self.kind == "date" else "yyyy-mm-dd hh:mm:ss"
         places = "." + "0" * self.decimals if self.decimals else ""
         return f"#,##0{places};[Red]-#,##0{places}" if self.kind == "amount" else "General"
 
@@ -60,6 +59,7 @@ class Sheet:
     columns: Sequence[Column]
     rows: Iterable[Sequence[Value]]
     bold: set[int] = field(default_factory=set)
+    has_head: bool = True
 
 
 def csv_lines(sheet: Sheet) -> Iterator[str]:
@@ -76,22 +76,20 @@ def csv_lines(sheet: Sheet) -> Iterator[str]:
     yield text.getvalue()
 
 
-def write_excel(sheet: Sheet) -> IO[bytes]:
+def write_excel(sheet: Sheet, *, is_for_people: bool = True) -> IO[bytes]:
     """
     Write an Excel file and return it, open at its beginning: the facts, a header that stays, the rows.
 
-    Raises ValidationError (code ``too_long``) for more rows than a person could read there.
+    Raises ValidationError (code ``too_long``) for more rows than a person could read; a file that is for no
+    person's eyes is written row by row, and whoever asks for it minds EXCELS_OWN_LIMIT.
     """
-    rows = list(islice(sheet.rows, MOST_EXCEL_ROWS + 1))
-    if len(rows) > MOST_EXCEL_ROWS:
-        raise ValidationError(
-            _("This has more than %(most)s rows: take the CSV file, or a shorter time.")
-            % {"most": f"{MOST_EXCEL_ROWS:,}"},
-            code="too_long",
-        )
+    rows = _readable(sheet.rows) if is_for_people else sheet.rows
+    from openpyxl import Workbook  # only whoever writes such a file waits for it to be loaded
+    from openpyxl.utils import get_column_letter
+
     book = Workbook(write_only=True)
     page = book.create_sheet(_sheet_name(sheet.title))
-    head = [[sheet.title], *sheet.facts, []]
+    head: list[Sequence[str]] = [[sheet.title], *sheet.facts, []] if sheet.has_head else []
     page.freeze_panes = f"A{len(head) + 2}"
     page.print_title_rows = f"{len(head) + 1}:{len(head) + 1}"
     page.page_setup.orientation = "landscape" if len(sheet.columns) > 6 else "portrait"
@@ -117,15 +115,33 @@ def write_excel(sheet: Sheet) -> IO[bytes]:
     return file
 
 
+def _readable(rows: Iterable[Sequence[Value]]) -> list[Sequence[Value]]:
+    first = list(islice(rows, MOST_EXCEL_ROWS + 1))
+    if len(first) > MOST_EXCEL_ROWS:
+        raise ValidationError(
+            _("This has more than %(most)s rows: take the CSV file, or a shorter time.")
+            % {"most": f"{MOST_EXCEL_ROWS:,}"},
+            code="too_long",
+        )
+    return first
+
+
 def harmless(text: str) -> str:
     """Return a text that no spreadsheet takes for a formula; all others are returned as they are."""
     return f"'{text}" if text.startswith(BEGINS_A_FORMULA) else text
+
+
+def unharmed(text: str) -> str:
+    """Return a text as it was before ``harmless``."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(BEGINS_A_FORMULA) else text
 
 
 def _plain(value: Value, column: Column) -> str:
     match value:
         case None:
             return ""
+        case bool():
+            return "yes" if value else "no"
         case Decimal():
             return f"{value + 0:.{column.decimals}f}"  # no -0.00
         case datetime.date():
@@ -136,22 +152,31 @@ def _plain(value: Value, column: Column) -> str:
 
 
 def _excel(value: Value) -> Value:
-    return harmless(ILLEGAL_CHARACTERS_RE.sub("", value)) if isinstance(value, str) else value
+    if isinstance(value, datetime.datetime):
+        return value.replace(tzinfo=None)
+    return harmless(ILLEGAL_CHARACTERS.sub("", value)) if isinstance(value, str) else value
 
 
 def _formatted(page: Any, column: Column, is_bold: bool) -> Any:
+    from openpyxl.cell import WriteOnlyCell
+
     cell = _bold(page) if is_bold else WriteOnlyCell(page)
     cell.number_format = column.number_format
     return cell
 
 
 def _bold(page: Any, text: str = "") -> Any:
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.styles import Font
+
     cell = WriteOnlyCell(page, _excel(text))
     cell.font = Font(bold=True)
     return cell
 
 
 def _heading(page: Any, column: Column) -> Any:
+    from openpyxl.styles import Alignment
+
     cell = _bold(page, column.header)
     cell.alignment = Alignment(horizontal="right" if column.kind == "amount" else "left", wrap_text=True)
     return cell
