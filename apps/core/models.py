@@ -34,6 +34,7 @@ class User(AbstractUser):
         verbose_name = _("person")
         verbose_name_plural = _("people")
         ordering = ["username"]
+        permissions = [("export_records", _("Can export what they may see"))]
         constraints = [
             models.UniqueConstraint(
                 Lower("username"),

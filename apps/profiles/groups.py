@@ -13,10 +13,10 @@ def make_groups(**kwargs: Any) -> None:
     """
     Make the groups and give them their rights.
 
-    Auditors read everything, of every client, and change nothing. Permissions exist only after a
+    Auditors read and export everything, of every client, and change nothing. Permissions exist only after a
     migrate, so a migration could not do this.
     """
-    reading = Q(codename__startswith="view_")
+    reading = Q(codename__startswith="view_") | Q(codename="export_records")
     _set(AUDITORS, reading)
     _set(BACKUPS, Q(content_type__app_label="backups"))
 

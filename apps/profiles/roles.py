@@ -40,6 +40,7 @@ def roles_with(permission: str) -> list[Role]:
 
 
 grant(Role.VIEWER, "profiles.view_client", "profiles.view_staffaccess")
+grant(Role.PREPARER, "core.export_records")  # a viewer reads; whoever works with the books takes files along
 grant(
     Role.MANAGER,
     "profiles.change_client",

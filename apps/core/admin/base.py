@@ -20,6 +20,7 @@ from unfold.admin import ModelAdmin, TabularInline
 
 from apps.core import guards, trail
 from apps.core.access import visible
+from apps.core.admin.export import ExportMixin
 from apps.core.history import sign
 
 VERSION_FIELD = "_version"
@@ -91,7 +92,7 @@ class BaseTabularInline(ScopedAdminMixin, TabularInline):
     show_title = False
 
 
-class BaseAdmin(ScopedAdminMixin, SimpleHistoryAdmin, ModelAdmin):
+class BaseAdmin(ExportMixin, ScopedAdminMixin, SimpleHistoryAdmin, ModelAdmin):
     """Unfold's look, rows scoped, guards as sentences, a read-only history, and no lost updates."""
 
     list_per_page = 50
@@ -230,7 +231,7 @@ class BaseAdmin(ScopedAdminMixin, SimpleHistoryAdmin, ModelAdmin):
         return redirect(admin_urlname(self.opts, "history"), object_id)
 
 
-class ReadOnlyAdminMixin:
+class ReadOnlyAdminMixin(ExportMixin):
     """Records that the system writes and people only read; they have no history of changes to offer."""
 
     def changeform_view(

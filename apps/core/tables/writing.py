@@ -39,7 +39,16 @@ class Column:
 
     @property
     def width(self) -> int:
-        widths = {"text": 32, "code": 12, "date": 12, "time": 18, "number": 10, "percent": 10, "amount": 16}
+        widths = {
+            "text": 32,
+            "code": 12,
+            "date": 12,
+            "time": 18,
+            "number": 10,
+            "percent": 10,
+            "amount": 16,
+            "decimal": 16,
+        }
         return widths[self.kind]
 
     @property
@@ -143,7 +152,9 @@ def _plain(value: Value, column: Column) -> str:
         case bool():
             return "yes" if value else "no"
         case Decimal():
-            return f"{value + 0:.{column.decimals}f}"  # no -0.00
+            return (
+                f"{value:f}" if column.kind == "decimal" else f"{value + 0:.{column.decimals}f}"
+            )  # no -0.00
         case datetime.date():
             return value.isoformat()
         case int():

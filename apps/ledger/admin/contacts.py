@@ -1,9 +1,11 @@
+from dataclasses import replace
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
@@ -14,9 +16,12 @@ from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
 from apps.core.admin import ScopedSelectFilter
 from apps.core.admin.base import ReadOnlyAdminMixin, ScopedAdminMixin
+from apps.core.admin.export import ExportForm
+from apps.core.exports import ExportColumn, columns_of
 from apps.ledger.admin.of_client import OfClientAdmin
 from apps.ledger.models import Contact, CostCentre, TaxIdAccess
-from apps.ledger.services.contacts import REVEAL, change_tax_id, reveal_tax_id
+from apps.ledger.models.contacts import masked
+from apps.ledger.services.contacts import REVEAL, change_tax_id, reveal_tax_id, reveal_tax_ids
 
 ACTIVE = {"active": "success", "inactive": "info"}
 
@@ -46,6 +51,16 @@ class ContactForm(forms.ModelForm):
         return cleaned
 
 
+class ContactExportForm(ExportForm):
+    with_tax_ids = forms.BooleanField(
+        label=_("Tax ids in full: that you took them along is written down"), required=False
+    )
+
+
+def _asks_for_tax_ids(request: HttpRequest) -> bool:
+    return "with_tax_ids" in request.POST and "tax id" in request.POST.getlist("columns")
+
+
 @admin.register(Contact)
 class ContactAdmin(OfClientAdmin):
     list_display = ["name", "client", "deals", "masked", "email", "state"]
@@ -62,6 +77,7 @@ class ContactAdmin(OfClientAdmin):
     readonly_fields = ["masked"]
 
     actions_detail = ["reveal"]
+    export_form_class = ContactExportForm
 
     empty_hint = _("Payees, customers and vendors; entry lines name them.")
 
@@ -87,6 +103,17 @@ class ContactAdmin(OfClientAdmin):
         if obj.lines.exists():
             return _("This contact is used by entries. Make it inactive instead.")
         return ""
+
+    def get_export_columns(self, request: HttpRequest) -> list[ExportColumn]:
+        """Tax ids are masked, unless somebody asks for them who may reveal them."""
+        columns = columns_of(Contact)
+        if _asks_for_tax_ids(request):
+            return columns
+        return [replace(one, convert=masked) if one.path == "tax_id" else one for one in columns]
+
+    def take_along(self, request: HttpRequest, records: QuerySet[Contact]) -> QuerySet[Contact]:
+        """Whose tax ids leave the house in full may be revealed to the person, and that is written down."""
+        return reveal_tax_ids(records, by=request.user) if _asks_for_tax_ids(request) else records
 
     def has_reveal_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         contact = self.get_object(request, unquote(object_id)) if object_id else None

@@ -133,6 +133,35 @@ class JournalEntryAdmin(OfClientAdmin):
     list_before_template = "ledger/journal_tabs.html"
 
     actions = ["post_selected"]
+    #: One row for each line; these titles are those that the import of journals knows.
+    export_paths = [
+        ("entry id", "uuid"),
+        ("client", "client"),
+        ("number", "number"),
+        ("date", "date"),
+        ("kind", "kind"),
+        ("status", "status"),
+        ("description", "description"),
+        ("document no.", "document_number"),
+        ("document date", "document_date"),
+        ("line", "lines__line_number"),
+        ("account", "lines__account"),
+        ("account name", "lines__account__name"),
+        ("account kind", "lines__account__kind"),
+        ("debit", "lines__debit"),
+        ("credit", "lines__credit"),
+        ("amount", "lines__amount"),
+        ("currency", "lines__currency"),
+        ("foreign amount", "lines__foreign_amount"),
+        ("rate", "lines__rate"),
+        ("memo", "lines__memo"),
+        ("contact", "lines__contact"),
+        ("class", "lines__cost_centre"),
+        ("tax code", "lines__tax_code"),
+        ("tax base", "lines__tax_base"),
+        ("due", "lines__due_date"),
+        ("reverses", "reverses__uuid"),
+    ]
 
     empty_hint = _("Entries are typed in the books of a client, or come from bank statements.")
 
@@ -141,6 +170,10 @@ class JournalEntryAdmin(OfClientAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return EntryList
+
+    def exported(self, request: HttpRequest) -> QuerySet[JournalEntry]:
+        listed = super().exported(request)
+        return listed.order_by(*(listed.query.order_by or ["-date"]), "pk", "lines__line_number")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[JournalEntry]:
         return (

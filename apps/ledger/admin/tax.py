@@ -59,6 +59,19 @@ class TaxCodeAdmin(OfClientAdmin):
         (_("Tax"), {"fields": ["account", "non_deductible", "is_reverse_charge", "box"]}),
     ]
     inlines = [TaxRateInline]
+    export_paths = [
+        ("client", "client"),
+        ("code", "code"),
+        ("name", "name"),
+        ("direction", "direction"),
+        ("tax account", "account"),
+        ("not deductible", "non_deductible"),
+        ("reverse charge", "is_reverse_charge"),
+        ("box", "box"),
+        ("active", "is_active"),
+        ("from", "rates__valid_from"),
+        ("rate", "rates__rate"),
+    ]
     asks_reason = True
 
     empty_hint = _("VAT, GST or sales tax: entry lines name a code, the tax return adds them up.")

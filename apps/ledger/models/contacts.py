@@ -57,11 +57,15 @@ class Contact(models.Model):
 
     @property
     def masked_tax_id(self) -> str:
-        """The tax id with all but its last three characters hidden; a short one is hidden whole."""
-        if not self.tax_id:
-            return ""
-        shown = self.tax_id[-3:] if len(self.tax_id) >= 7 else ""
-        return "•" * (max(len(self.tax_id), 6) - len(shown)) + shown
+        return masked(self.tax_id)
+
+
+def masked(tax_id: str) -> str:
+    """Return a tax id with all but its last three characters hidden; a short one is hidden whole."""
+    if not tax_id:
+        return ""
+    shown = tax_id[-3:] if len(tax_id) >= 7 else ""
+    return "•" * (max(len(tax_id), 6) - len(shown)) + shown
 
 
 class TaxIdEvent(models.TextChoices):

@@ -1,5 +1,8 @@
 """Tax ids of contacts: who sees or changes one is written down."""
 
+from django.db.models import QuerySet
+
+from apps.core.access import visible
 from apps.core.models import User
 from apps.ledger.models import Contact, TaxIdAccess, TaxIdEvent
 from apps.ledger.services.transactions import refusals_as_sentences, require
@@ -16,6 +19,22 @@ def reveal_tax_id(contact: Contact, *, by: User) -> str:
     require(by, REVEAL, contact)
     _write_down(contact, TaxIdEvent.REVEALED, by)
     return contact.tax_id
+
+
+def reveal_tax_ids(contacts: QuerySet[Contact], *, by: User) -> QuerySet[Contact]:
+    """Return those of the contacts whose tax ids somebody may reveal, and write down that they did."""
+    mine = visible(contacts, by, REVEAL)
+    known = mine.exclude(tax_id="").order_by("pk").select_related("client")
+    TaxIdAccess.objects.bulk_create(
+        [
+            TaxIdAccess(
+                client=one.client, contact_id=one.pk, contact_name=one.name, what=TaxIdEvent.REVEALED, by=by
+            )
+            for one in known.iterator(chunk_size=2000)
+        ],
+        batch_size=2000,
+    )
+    return mine
 
 
 def change_tax_id(contact: Contact, tax_id: str, *, by: User) -> None:
