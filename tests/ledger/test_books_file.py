@@ -267,3 +267,9 @@ def test_the_commands_move_books_into_an_empty_database(owner, empty_database, t
         "CommandError: These books are in this database already, as those of client MOVED. Books exist once: "
         "import them into another database.\n"
     )
+
+
+def test_a_zip_can_be_written_to_standard_output(owner, capsysbinary):
+    client = make_full_books(owner)
+    call_command("export_books", client.code, output="-", stderr=io.StringIO())
+    assert "manifest.json" in contents(io.BytesIO(capsysbinary.readouterr().out))

@@ -290,6 +290,14 @@ def test_a_paper_that_is_none_is_refused_and_one_that_is_missing_named(books, ow
     refused(zipped({**files, f"attachments/{sha256}": page}), owner, "type", "This is a web page")
 
 
+def test_a_disk_that_takes_no_more_papers_is_told(books, owner, settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path / "a-file"
+    settings.MEDIA_ROOT.write_text("")
+    with pytest.raises(ValidationError, match=r"bill.pdf could not be stored \(.*\). Nothing was imported."):
+        import_books(zipped(books), by=owner)
+    assert not Client.objects.exists()
+
+
 def test_whoever_may_not_add_clients_may_not_import(books):
     manager = make_staff(make_client("ELSE"), Role.MANAGER)
     with pytest.raises(PermissionDenied):

@@ -96,8 +96,8 @@ def import_books(
 
     ``code`` is another code for the client. What people did is theirs where there is somebody of their
     username here, else that of ``by``. Raises PermissionDenied, and ValidationError: those of
-    ``open_books`` and ``staged``, ``code_taken``, ``different``, ``faulty``, the codes of ``recognise``,
-    or the name of the guard that refused.
+    ``open_books`` and ``staged``, ``code_taken``, ``different``, ``faulty``, ``storage``, the codes of
+    ``recognise``, or the name of the guard that refused.
     """
     require(by, "profiles.add_client", None)
     with open_books(file) as books, refusals_as_sentences(), staged(books):
@@ -204,8 +204,19 @@ def _store_papers(client: Client, books: BooksFile) -> None:
                 raise ValidationError(
                     _("%(name)s is not the kind of paper it says it is.") % {"name": paper.name}, code="type"
                 )
-            storages["attachments"].save(stored_name(paper), ContentFile(content))
+            _store(paper, content)
         elif paper.sha256 not in missing:
             raise ValidationError(
                 _("The file of the paper %(name)s is missing.") % {"name": paper.name}, code="missing_file"
             )
+
+
+def _store(paper: Attachment, content: bytes) -> None:
+    try:
+        storages["attachments"].save(stored_name(paper), ContentFile(content))
+    except OSError as error:
+        raise ValidationError(
+            _("The paper %(name)s could not be stored (%(why)s). Nothing was imported.")
+            % {"name": paper.name, "why": error.strerror},
+            code="storage",
+        ) from error
