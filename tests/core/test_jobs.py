@@ -4,9 +4,10 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.contrib.auth.models import Permission
 from django.core.exceptions import ValidationError
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from django.urls import reverse
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -26,8 +27,11 @@ def in_worker(act):
     """Run something with the worker's connection, in a thread: browser tests have a loop in this one."""
 
     async def run():
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
         async with app.open_async():
             await act()
+        for one_thread in (True, False):  # left open, they would keep the test database from being dropped
+            await sync_to_async(connections.close_all, thread_sensitive=one_thread)()
 
     with app.replace_connector(app.connector.get_worker_connector()), ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, run()).result()
