@@ -123,6 +123,18 @@ UNFOLD: dict[str, Any] = {
                         _may("ledger.view_taxcode"),
                     ),
                     _item(
+                        _("Fiscal years"),
+                        "calendar_month",
+                        "admin:ledger_fiscalyear_changelist",
+                        _may("ledger.view_fiscalyear"),
+                    ),
+                    _item(
+                        _("Exchange rates"),
+                        "currency_exchange",
+                        "admin:ledger_exchangerate_changelist",
+                        _may("ledger.view_exchangerate"),
+                    ),
+                    _item(
                         _("Tax ids seen"),
                         "visibility",
                         "admin:ledger_taxidaccess_changelist",

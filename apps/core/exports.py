@@ -83,7 +83,7 @@ def natural_key(model: type[models.Model]) -> str:
 
 
 def rows_of(queryset: QuerySet[Any], columns: Sequence[ExportColumn]) -> Iterator[list[Value]]:
-    """Yield a row for each record, in the order of the queryset; no more than a few thousand are in memory."""
+    """Yield a row for each record, in the order of the queryset, with a few thousand in memory."""
     values = queryset.prefetch_related(None).values_list(*(column.path for column in columns))
     for stored in values.iterator(chunk_size=AT_ONCE):
         yield [column.value(value) for column, value in zip(columns, stored, strict=True)]

@@ -16,6 +16,7 @@ grant(
         "closedperiod",
         "contact",
         "costcentre",
+        "exchangerate",
         "fiscalyear",
         "journalentry",
         "journalline",
@@ -27,12 +28,12 @@ grant(
 grant(
     Role.PREPARER,
     *_all("add change delete", "contact", "costcentre", "journalentry", "journalline", "attachment"),
-    *_all("add change", "account"),
+    *_all("add change", "account", "exchangerate"),
     "ledger.reveal_contact",  # a tax id in full: whoever prepares a return needs it
 )
 grant(
     Role.REVIEWER,
-    *_all("add change delete", "account", "taxcode", "taxrate"),
+    *_all("add change delete", "account", "exchangerate", "taxcode", "taxrate"),
     "ledger.post_journalentry",
     "ledger.recode_journalline",
     "ledger.close_period",

@@ -1,6 +1,6 @@
 """Every registered admin: its pages open for whom they should, and show nobody another client's rows."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import count
 
 import pytest
@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from apps.ledger.models import BookCheck, Contact, CostCentre, TaxCode, TaxIdAccess, TaxRate
+from apps.ledger.models import BookCheck, Contact, CostCentre, ExchangeRate, TaxCode, TaxIdAccess, TaxRate
 from apps.profiles.groups import AUDITORS, BACKUPS
 from apps.profiles.roles import Role
 from tests.factories import (
@@ -24,6 +24,7 @@ from tests.factories import (
     make_staff,
     make_user,
     make_wrong_password,
+    make_year,
 )
 
 pytestmark = pytest.mark.django_db
@@ -71,6 +72,17 @@ OPENS = {
     "ledger.costcentre": {
         "viewer": READING,
         "preparer": EVERYTHING,
+        "reviewer": EVERYTHING,
+        "manager": EVERYTHING,
+        "auditor": READING,
+        "owner": EVERYTHING,
+    },
+    "ledger.fiscalyear": dict.fromkeys(
+        ["viewer", "preparer", "reviewer", "manager", "auditor", "owner"], READING
+    ),
+    "ledger.exchangerate": {
+        "viewer": READING,
+        "preparer": {"list", "add", "change", "history"},
         "reviewer": EVERYTHING,
         "manager": EVERYTHING,
         "auditor": READING,
@@ -147,6 +159,13 @@ def make_row(label, client, user):
             return Contact.objects.create(client=client, name=name, tax_id="12-3456789")
         case "ledger.costcentre":
             return CostCentre.objects.create(client=client, name=f"Branch {next(numbers)} of {client.name}")
+        case "ledger.fiscalyear":
+            last = client.fiscal_years.order_by("end").last()
+            year = last.end.year + 1 if last else 2026
+            return make_year(client, f"{year}-01-01", f"{year}-12-31")
+        case "ledger.exchangerate":
+            day = date(2026, 1, 1) + timedelta(days=next(numbers))
+            return ExchangeRate.objects.create(client=client, currency="EUR", date=day, rate="1.1")
         case "ledger.taxcode":
             code = TaxCode.objects.create(client=client, code=str(next(numbers)), direction="sales")
             TaxRate.objects.create(client=client, tax_code=code, valid_from="2026-01-01", rate=20)

@@ -11,7 +11,7 @@ from django.core.files.base import ContentFile
 from openpyxl import Workbook
 
 from apps.ledger.importing.mapping import JournalFormat
-from apps.ledger.models import JournalEntry
+from apps.ledger.models import ExchangeRate, JournalEntry
 from apps.ledger.services.imports import import_journal, look_through, read_otherwise, upload_journal
 from tests.factories import make_books, make_client, make_owner
 
@@ -285,3 +285,15 @@ def test_amounts_of_both_currencies_are_kept(books, owner):
     comes_in(books, text, owner)
     line = JournalEntry.objects.get().lines.get(currency="EUR")
     assert (line.amount, line.foreign_amount, line.rate) == (Decimal("-12.5"), Decimal(-10), Decimal("1.25"))
+
+
+def test_a_rate_on_record_is_taken_where_the_file_has_none(books, owner):
+    text = "ref,date,account,amount,currency\n1,2026-01-15,6100,10,EUR\n1,2026-01-15,1010,-12,\n"
+    one = looked_through(books, text, owner)
+    assert "There is no rate for EUR on 2026-01-15 or shortly before" in one.preview["wrong"][0]["problem"]
+    for day, rate in [("2025-11-01", "9"), ("2026-01-10", "1.2"), ("2026-01-16", "8")]:
+        ExchangeRate.objects.create(client=books, currency="EUR", date=day, rate=rate)
+    ExchangeRate.objects.create(client=make_client(), currency="EUR", date="2026-01-15", rate=7)
+    comes_in(books, text, owner)
+    line = JournalEntry.objects.get().lines.get(currency="EUR")
+    assert (line.amount, line.rate) == (Decimal(12), Decimal("1.2"))

@@ -43,6 +43,12 @@ UPDATE import_line l SET tax_code_id = t.id
 UPDATE import_line
    SET problem = concat_ws(' ', nullif(problem, ''), replace(%(no_tax_code)s, '@', tax_code))
  WHERE tax_code <> '' AND tax_code_id IS NULL;
+UPDATE import_line l SET rate = (
+    SELECT r.rate FROM ledger_exchangerate r
+     WHERE r.client_id = %(client)s AND r.currency = l.currency
+       AND r.date BETWEEN l.date - %(oldest_rate)s AND l.date
+     ORDER BY r.date DESC LIMIT 1)
+ WHERE amount IS NULL AND currency <> '' AND rate IS NULL;
 UPDATE import_line SET amount = round(foreign_amount * rate, %(decimals)s)
  WHERE amount IS NULL AND currency <> '' AND foreign_amount * rate < 1e15;
 UPDATE import_line

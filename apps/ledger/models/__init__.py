@@ -3,6 +3,7 @@ from apps.ledger.models.checks import BookCheck
 from apps.ledger.models.contacts import Contact, CostCentre, TaxIdAccess, TaxIdEvent
 from apps.ledger.models.imports import ImportedEntry, ImportState, JournalImport, JournalMapping
 from apps.ledger.models.journal import Attachment, EntryKind, EntryStatus, JournalEntry, JournalLine, Review
+from apps.ledger.models.rates import ExchangeRate
 from apps.ledger.models.tax import TaxCode, TaxDirection, TaxRate
 from apps.ledger.models.totals import AccountTotal
 from apps.ledger.models.years import ClosedPeriod, FiscalYear, Period, PeriodState
@@ -20,6 +21,7 @@ __all__ = [
     "CostCentre",
     "EntryKind",
     "EntryStatus",
+    "ExchangeRate",
     "FiscalYear",
     "ImportState",
     "ImportedEntry",

@@ -11,6 +11,7 @@ from apps.ledger.models import (
     ClosedPeriod,
     Contact,
     CostCentre,
+    ExchangeRate,
     FiscalYear,
     ImportedEntry,
     JournalEntry,
@@ -84,6 +85,7 @@ OWNED = [
     JournalMapping,
     JournalImport,
     ImportedEntry,
+    ExchangeRate,
 ]
 
 
@@ -96,6 +98,7 @@ def make_row(model, client, entry, owner):
         Attachment: {"entry": entry, "name": "a.pdf", "content_type": "application/pdf", "size": 1},
         ClosedPeriod: {"state": "locked", "closed_by": owner, "trial_balance": [], "hash": digest([])},
         TaxIdAccess: {"contact_name": "Vendor", "contact_id": 1, "what": "revealed", "by": owner},
+        ExchangeRate: {"currency": "EUR", "date": date(2026, 1, 1), "rate": Decimal("1.1")},
         JournalMapping: {"headers": ["date"], "signature": "0" * 64, "options": {}},
         JournalImport: {"file_name": "a.csv", "file_sha256": "0" * 64, "file_size": 1, "uploaded_by": owner},
         ImportedEntry: {"entry_uuid": entry.uuid, "line": 2, "date": entry.date},
