@@ -170,6 +170,13 @@ ATTACHMENT_MB = env.number("ATTACHMENT_MB", default=20, most=200)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "attachments": {"BACKEND": "apps.ledger.storage.WriteOnceStorage"},
+    "imports": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
+    },
     "journals": {"BACKEND": "apps.ledger.storage.JournalStorage"},
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"

@@ -4,6 +4,7 @@ import logging
 from datetime import timedelta
 
 from asgiref.sync import sync_to_async
+from django.core.files.storage import storages
 from django.core.management import call_command
 from django.db import connection
 from django.db.models import F
@@ -14,6 +15,7 @@ from procrastinate.exceptions import UniqueViolation
 from procrastinate.jobs import Job as QueuedJob
 from procrastinate.jobs import Status
 
+from apps.core.imports import KEPT_FOR, UPLOADS
 from apps.core.models import Job
 
 logger = logging.getLogger(__name__)
@@ -54,8 +56,20 @@ async def clear_old_jobs(timestamp: int) -> None:
     await sync_to_async(_clear_old_jobs)()
 
 
+def _clear_old_uploads() -> None:
+    """Delete files that were looked at and never imported."""
+    storage = storages["imports"]
+    if not storage.exists(UPLOADS):
+        return
+    oldest = timezone.now() - timedelta(seconds=KEPT_FOR)
+    for name in storage.listdir(UPLOADS)[1]:
+        if storage.get_modified_time(f"{UPLOADS}/{name}") < oldest:
+            storage.delete(f"{UPLOADS}/{name}")
+
+
 def _clear_old_jobs() -> None:
     call_command("clearsessions")
+    _clear_old_uploads()
     Job.objects.filter(ended_at__lt=timezone.now() - KEEP_JOBS).delete()
     with connection.cursor() as cursor:
         cursor.execute(

@@ -10,8 +10,10 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownF
 from unfold.decorators import display
 
 from apps.core.admin import BaseAdmin, BaseTabularInline, ScopedSelectFilter
+from apps.core.admin.imports import ImportMixin
 from apps.core.models import User
 from apps.profiles.models import Client, ClientStatus, StaffAccess
+from apps.profiles.resources import ClientResource, StaffAccessResource
 
 STATUS_LABELS = {ClientStatus.ACTIVE: "success", ClientStatus.DORMANT: "warning", ClientStatus.CLOSED: "info"}
 
@@ -83,7 +85,9 @@ class StaffedFilter(admin.SimpleListFilter):
 
 
 @admin.register(Client)
-class ClientAdmin(BaseAdmin):
+class ClientAdmin(ImportMixin, BaseAdmin):
+    resource_class = ClientResource
+
     list_display = ["name", "code", "state", "legal_form", "base_currency", "staff"]
     list_filter = [
         ("status", ChoicesDropdownFilter),
@@ -128,7 +132,9 @@ class ClientAdmin(BaseAdmin):
 
 
 @admin.register(StaffAccess)
-class StaffAccessAdmin(ActivePeopleMixin, BaseAdmin):
+class StaffAccessAdmin(ImportMixin, ActivePeopleMixin, BaseAdmin):
+    resource_class = StaffAccessResource
+
     list_display = ["client", "user", "role"]
     list_display_links = ["client", "user"]
     list_select_related = ["client", "user"]

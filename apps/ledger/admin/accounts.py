@@ -10,10 +10,12 @@ from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesDropdownFilt
 from unfold.decorators import display
 
 from apps.core.admin import ScopedSelectFilter
+from apps.core.admin.imports import ImportMixin
 from apps.ledger.admin.of_client import OfClientAdmin
 from apps.ledger.models import Account, AccountKind, AccountRole, AccountSection, TaxCode
 from apps.ledger.models.accounts import SECTIONS
 from apps.ledger.refusals import SENTENCES
+from apps.ledger.resources import AccountResource
 from apps.ledger.views.books import book_url
 
 FROZEN = ["kind", "currency", "is_postable"]
@@ -63,7 +65,9 @@ class AccountForm(forms.ModelForm):
 
 
 @admin.register(Account)
-class AccountAdmin(OfClientAdmin):
+class AccountAdmin(ImportMixin, OfClientAdmin):
+    resource_class = AccountResource
+
     list_display = ["code", "name", "client", "kind", "section", "role_shown", "state"]
     list_display_links = ["code", "name"]
     list_select_related = ["client"]

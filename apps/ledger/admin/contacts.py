@@ -17,10 +17,12 @@ from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 from apps.core.admin import ScopedSelectFilter
 from apps.core.admin.base import ReadOnlyAdminMixin, ScopedAdminMixin
 from apps.core.admin.export import ExportForm
+from apps.core.admin.imports import ImportMixin
 from apps.core.exports import ExportColumn, columns_of
 from apps.ledger.admin.of_client import OfClientAdmin
 from apps.ledger.models import Contact, CostCentre, TaxIdAccess
 from apps.ledger.models.contacts import masked
+from apps.ledger.resources import ContactResource, CostCentreResource
 from apps.ledger.services.contacts import REVEAL, change_tax_id, reveal_tax_id, reveal_tax_ids
 
 ACTIVE = {"active": "success", "inactive": "info"}
@@ -62,7 +64,9 @@ def _asks_for_tax_ids(request: HttpRequest) -> bool:
 
 
 @admin.register(Contact)
-class ContactAdmin(OfClientAdmin):
+class ContactAdmin(ImportMixin, OfClientAdmin):
+    resource_class = ContactResource
+
     list_display = ["name", "client", "deals", "masked", "email", "state"]
     list_select_related = ["client"]
     list_filter = [
@@ -151,7 +155,9 @@ class ContactAdmin(OfClientAdmin):
 
 
 @admin.register(CostCentre)
-class CostCentreAdmin(OfClientAdmin):
+class CostCentreAdmin(ImportMixin, OfClientAdmin):
+    resource_class = CostCentreResource
+
     list_display = ["name", "client", "state"]
     list_select_related = ["client"]
     list_filter = [("client", ScopedSelectFilter), ("is_active", BooleanRadioFilter)]

@@ -6,8 +6,10 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter
 from unfold.decorators import display
 
 from apps.core.admin import ScopedSelectFilter
+from apps.core.admin.imports import ImportMixin
 from apps.ledger.admin.of_client import OfClientAdmin
 from apps.ledger.models import ExchangeRate
+from apps.ledger.resources import ExchangeRateResource
 
 
 class ExchangeRateForm(ModelForm):
@@ -21,7 +23,9 @@ class ExchangeRateForm(ModelForm):
 
 
 @admin.register(ExchangeRate)
-class ExchangeRateAdmin(OfClientAdmin):
+class ExchangeRateAdmin(ImportMixin, OfClientAdmin):
+    resource_class = ExchangeRateResource
+
     list_display = ["date", "client", "currency", "rate_shown", "source"]
     list_select_related = ["client"]
     list_filter = [

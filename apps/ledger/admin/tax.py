@@ -10,8 +10,10 @@ from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesDropdownFilt
 from unfold.decorators import display
 
 from apps.core.admin import BaseTabularInline, ScopedSelectFilter
+from apps.core.admin.imports import ImportMixin
 from apps.ledger.admin.of_client import OfClientAdmin
 from apps.ledger.models import Account, TaxCode, TaxRate
+from apps.ledger.resources import TaxCodeResource
 
 
 class TaxRateFormSet(forms.BaseInlineFormSet):
@@ -42,7 +44,9 @@ class TaxCodeForm(forms.ModelForm):
 
 
 @admin.register(TaxCode)
-class TaxCodeAdmin(OfClientAdmin):
+class TaxCodeAdmin(ImportMixin, OfClientAdmin):
+    resource_class = TaxCodeResource
+
     list_display = ["code", "name", "client", "direction", "rate_now", "account", "state"]
     list_display_links = ["code", "name"]
     list_select_related = ["client", "account"]

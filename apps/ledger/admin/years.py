@@ -8,14 +8,18 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from apps.core.admin import ScopedSelectFilter
+from apps.core.admin.imports import ImportMixin
 from apps.ledger.admin.of_client import OfClientAdmin
 from apps.ledger.models import FiscalYear
+from apps.ledger.resources import FiscalYearResource
 from apps.ledger.views.books import book_url
 
 
 @admin.register(FiscalYear)
-class FiscalYearAdmin(OfClientAdmin):
+class FiscalYearAdmin(ImportMixin, OfClientAdmin):
     """All clients' fiscal years in one list; they are opened and closed in the books of their client."""
+
+    resource_class = FiscalYearResource
 
     list_display = ["name", "client", "start", "end", "periods_link"]
     list_select_related = ["client"]
