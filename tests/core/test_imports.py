@@ -215,8 +215,8 @@ def test_a_fiscal_year_comes_with_its_periods(client, acorn, owner):
     ) == [
         (
             2,
-            "Fiscal years follow each other: a new one begins on the day after the last one ends, or ends on the "
-            "day before the first one begins. Only the first or the last one can be removed.",
+            "Fiscal years follow each other: a new one begins on the day after the last one ends, or ends "
+            "on the day before the first one begins. Only the first or the last one can be removed.",
         )
     ]
 
