@@ -9,7 +9,7 @@ from django.core.files.base import ContentFile
 from django.db import connection
 
 from apps.ledger.books_file.writing import write_books
-from apps.ledger.models import Account, Contact, CostCentre, TaxCode, TaxRate
+from apps.ledger.models import Account, Contact, CostCentre, ExchangeRate, TaxCode, TaxRate
 from apps.ledger.services import (
     Line,
     close_fiscal_year,
@@ -32,7 +32,14 @@ HOSTILE += "2020-01-01 open Assets:Evil\n  Ключ 会計 “ü” {brace} %s \
 TABLES = [
     *("ledger_accounttotal", "ledger_attachment", "ledger_journalline", "ledger_journalentry"),
     *("ledger_closedperiod", "ledger_period", "ledger_fiscalyear", "ledger_taxrate", "ledger_taxcode"),
-    *("ledger_costcentre", "ledger_contact", "ledger_account", "ledger_taxidaccess", "profiles_staffaccess"),
+    *(
+        "ledger_costcentre",
+        "ledger_contact",
+        "ledger_account",
+        "ledger_taxidaccess",
+        "ledger_exchangerate",
+        "profiles_staffaccess",
+    ),
 ]
 
 
@@ -54,6 +61,9 @@ def make_full_books(owner, code="FULL"):
     centre = CostCentre.objects.create(client=client, name="Shop")
     tax = TaxCode.objects.create(
         client=client, code="V20", name="20 %", direction="purchases", account=accounts["2200"]
+    )
+    ExchangeRate.objects.create(
+        client=client, currency="EUR", date=date(2025, 2, 5), rate=Decimal("1.1111"), source="@bank"
     )
     TaxRate.objects.create(client=client, tax_code=tax, valid_from=date(2020, 1, 1), rate=Decimal(20))
 

@@ -10,6 +10,7 @@ import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from apps.ledger.models import Account, Attachment, JournalEntry
 from apps.ledger.services.attachments import stored_name
@@ -288,6 +289,13 @@ def test_a_paper_that_is_none_is_refused_and_one_that_is_missing_named(books, ow
     sha256 = hashlib.sha256(page).hexdigest()
     files = forged(without, "attachments.csv", replaced(paper[-64:].encode(), sha256.encode()))
     refused(zipped({**files, f"attachments/{sha256}": page}), owner, "type", "This is a web page")
+
+
+def test_nothing_is_imported_while_a_guard_is_missing(books, owner):
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("ALTER TABLE ledger_journalline DISABLE TRIGGER ledger_guard_line")
+    refused(zipped(books), owner, "guards", "The guard ledger_guard_line .* is switched off")
 
 
 def test_a_disk_that_takes_no_more_papers_is_told(books, owner, settings, tmp_path):

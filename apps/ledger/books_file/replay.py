@@ -62,6 +62,10 @@ RECORDS = [
      ORDER BY b.row
     """,
     """
+    INSERT INTO ledger_exchangerate (client_id, currency, date, rate, source)
+    SELECT %(client)s, currency, date, rate, source FROM books_exchange_rates ORDER BY row
+    """,
+    """
     INSERT INTO ledger_fiscalyear (client_id, name, start, "end")
     SELECT %(client)s, name, start, "end" FROM books_fiscal_years ORDER BY start
     """,

@@ -112,6 +112,12 @@ TAX_RATES = Table(
     " WHERE r.client_id = {client} ORDER BY r.id",
     texts=("tax_code",),
 )
+EXCHANGE_RATES = Table(
+    "exchange_rates",
+    _own("x", "currency", "date", "rate", "source"),
+    "ledger_exchangerate x WHERE x.client_id = {client} ORDER BY x.id",
+    texts=("source",),
+)
 FISCAL_YEARS = Table(
     "fiscal_years",
     {"name": "y.name", "start": "y.start", "end": 'y."end"'},
@@ -214,6 +220,7 @@ TABLES = [
     CLASSES,
     TAX_CODES,
     TAX_RATES,
+    EXCHANGE_RATES,
     FISCAL_YEARS,
     PERIODS,
     ENTRIES,

@@ -18,11 +18,13 @@ from apps.ledger.books_file.reading import BooksFile, open_books
 from apps.ledger.books_file.staging import staged
 from apps.ledger.books_file.writing import figures
 from apps.ledger.checking import check_books
+from apps.ledger.checking.guards_in_place import missing_guards
 from apps.ledger.models import (
     Account,
     Attachment,
     Contact,
     CostCentre,
+    ExchangeRate,
     FiscalYear,
     JournalEntry,
     JournalLine,
@@ -50,6 +52,7 @@ WITH_HISTORY: list[tuple[type[Any], str]] = [
     (CostCentre, "''"),
     (TaxCode, "''"),
     (TaxRate, "''"),
+    (ExchangeRate, "''"),
     (FiscalYear, "''"),
     (Period, replay.PERIOD_WAS),
     (JournalEntry, replay.ENTRY_WAS),
@@ -96,10 +99,17 @@ def import_books(
 
     ``code`` is another code for the client. What people did is theirs where there is somebody of their
     username here, else that of ``by``. Raises PermissionDenied, and ValidationError: those of
-    ``open_books`` and ``staged``, ``code_taken``, ``different``, ``faulty``, ``storage``, the codes of
+    ``open_books`` and ``staged``, ``guards``,
+    ``code_taken``, ``different``, ``faulty``, ``storage``, the codes of
     ``recognise``, or the name of the guard that refused.
     """
     require(by, "profiles.add_client", None)
+    if fault := next(missing_guards(), ""):
+        raise ValidationError(
+            _("Nothing can be imported while the guards of this database are not in order. %(fault)s")
+            % {"fault": fault},
+            code="guards",
+        )
     with open_books(file) as books, refusals_as_sentences(), staged(books):
         reason = _("Imported from %(code)s as of %(day)s") % {
             "code": books.manifest["client"]["code"][:20],
