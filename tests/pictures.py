@@ -25,6 +25,8 @@ FOR_READERS = [
     "audit",
     "import-good",
     "import-wrong",
+    "records-import",
+    "export",
 ]
 PAGES = {
     "today": "/admin/",
@@ -60,6 +62,8 @@ PAGES = {
     "journal": "/admin/books/ACORN/journal/",
     "audit": "/admin/books/ACORN/audit/",
     "imports": "/admin/books/ACORN/import/",
+    "records-import": "/admin/ledger/account/import/?client=1",
+    "export": "/admin/ledger/journalentry/export/?status__exact=draft",
     "import-good": "/admin/books/ACORN/import/",
     "import-wrong": "/admin/books/ACORN/import/",
     "accounts": "/admin/ledger/account/",
@@ -96,6 +100,13 @@ Date,Num,Name,Memo/Description,Account,Debit,Credit
 MISTAKES = JOURNAL.replace("01/31/2026", "01/32/2026").replace(',,"1,240.00"', ',,"1,204.00"', 1)
 
 
+ACCOUNTS = """code\tname\tkind\tunder
+1010\tChecking account\tasset\t
+5250\tBaking supplies\texpense\t
+4010\tSales of goods\tincome\t
+"""
+
+
 def upload(page, name, text):
     """Upload a journal and wait for what would be done with it."""
     file = {"name": name, "mimeType": "text/csv", "buffer": text.encode()}
@@ -118,6 +129,10 @@ def take(browser, stack, words, folder, pages, *, user="owner", dark=False, view
         page.wait_for_load_state("networkidle")
         if name == "entry-new":
             type_entry(page)
+        elif name == "records-import":
+            page.locator("textarea").fill(ACCOUNTS)
+            page.get_by_role("button", name="Look at it").click()
+            page.wait_for_load_state("networkidle")
         elif name.startswith("import-"):
             text = JOURNAL if name == "import-good" else MISTAKES
             upload(page, "journal-2026-q1.csv", text)

@@ -178,13 +178,21 @@ def test_a_column_is_read_for_one_thing_only(client, books, reviewer):
 
 
 def test_opening_balances_are_one_entry(client, books, reviewer):
-    content = b"account,debit,credit,contact\n1010,90,,\n2010,,40,Landlord\n3000,,50,\n"
+    content = b"account,debit,credit,contact,document no.,due,memo\n1010,90,,,,,\n"
+    content += (
+        b"2010,,25,Landlord,Bill 881,2026-01-31,Rent\n2010,,15,Landlord,Bill 882,2026-02-28,\n3000,,50,,,,\n"
+    )
     answer = upload(client, content, is_opening="on")
     answer = send(client, answer, look="1", date="2026-01-01")
     answer = send(client, answer, **{"import": "1", "posts": "1"})
     assert said(answer) == ["1 entry imported."]
     entry = JournalEntry.objects.get()
-    assert (entry.kind, entry.status, entry.lines.count()) == ("opening", "posted", 3)
+    assert (entry.kind, entry.status, entry.lines.count()) == ("opening", "posted", 4)
+    items = entry.lines.filter(account__code="2010").order_by("line_number")
+    assert [(item.memo, str(item.contact), item.due_date.isoformat()) for item in items] == [
+        ("Bill 881 · Rent", "Landlord", "2026-01-31"),
+        ("Bill 882", "Landlord", "2026-02-28"),
+    ]
 
 
 @pytest.mark.parametrize(

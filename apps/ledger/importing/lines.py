@@ -288,8 +288,10 @@ class JournalReader:
                 values["grp"] = values["reference"]
             case Grouping.REFERENCE_AND_DATE:
                 values["grp"] = f"{values['reference']}|{values['date'] or ''}"
-            case Grouping.WHOLE:
+            case Grouping.WHOLE:  # an open item's document is its line's: the entry has many
                 values["grp"] = "whole"
+                values["memo"] = " · ".join(filter(None, [values["document_number"], values["memo"]]))[:500]
+                values["document_number"] = ""
             case Grouping.BLANK:
                 if self._names_an_entry(values):
                     self._begin(values)
