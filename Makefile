@@ -44,7 +44,8 @@ guards: environment
 	@WRITE_GUARDS=1 exec $(python) -m pytest tests/ledger/test_guards.py $(ARGS)
 
 bench: environment
-	@exec $(python) -m tests.bench $(ARGS)
+	@$(python) -m tests.bench $(ARGS)
+	@exec $(python) -m tests.bench.imports
 
 stop: environment
 	@exec $(python) -m ledgerflow.embedded stop

@@ -24,25 +24,27 @@ SIDEBAR = {
         ["viewer", "preparer"],
         [
             "Today", "Clients", "Journal", "Close", "Jobs",
-            "Accounts", "Contacts", "Classes", "Tax codes", "Access rights",
+            "Accounts", "Contacts", "Classes", "Tax codes", "Fiscal years", "Exchange rates",
+            "Access rights",
         ],
     ),
     **dict.fromkeys(
         ["reviewer", "manager"],
         [
             "Today", "Clients", "Journal", "Close", "Jobs",
-            "Accounts", "Contacts", "Classes", "Tax codes", "Tax ids seen", "Access rights",
+            "Accounts", "Contacts", "Classes", "Tax codes", "Fiscal years", "Exchange rates",
+            "Tax ids seen", "Access rights",
         ],
     ),
     "auditor": [
         "Today", "Clients", "Journal", "Close", "Jobs",
-        "Accounts", "Contacts", "Classes", "Tax codes", "Tax ids seen",
-        "Access rights", "People", "Groups", "Sign-ins", "Wrong passwords", "Checks of the books",
+        "Accounts", "Contacts", "Classes", "Tax codes", "Fiscal years", "Exchange rates",
+        "Tax ids seen", "Access rights", "People", "Groups", "Sign-ins", "Wrong passwords", "Checks of the books",
     ],
     "backups": ["Today", "Jobs", "Back up now"],
     "owner": [
         "Today", "Clients", "Journal", "Close", "Jobs", "Accounts", "Contacts", "Classes", "Tax codes",
-        "Tax ids seen", "Access rights", "People", "Groups", "Sign-ins", "Wrong passwords",
+        "Fiscal years", "Exchange rates", "Tax ids seen", "Access rights", "People", "Groups", "Sign-ins", "Wrong passwords",
         "Checks of the books", "Back up now",
     ],
 }  # fmt: skip

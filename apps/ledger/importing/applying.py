@@ -33,12 +33,11 @@ UPDATE import_account t SET account_id = a.id
   FROM ledger_account a WHERE t.account_id IS NULL AND a.client_id = %(client)s AND a.code = t.code;
 UPDATE import_line l SET account_id = t.account_id
   FROM import_account t WHERE l.account_id IS NULL AND t.text = l.account;
-UPDATE import_entry i SET id = n.id
+UPDATE import_entry i SET id = n.id, entry_uuid = coalesce(entry_uuid, gen_random_uuid())
   FROM (SELECT entry_no, nextval(pg_get_serial_sequence('ledger_journalentry', 'id')) AS id
           FROM (SELECT entry_no FROM import_entry WHERE outcome = 'new'
                  ORDER BY date, reverses IS NOT NULL, entry_no) o) n
  WHERE n.entry_no = i.entry_no;
-UPDATE import_entry SET entry_uuid = coalesce(entry_uuid, gen_random_uuid()) WHERE id IS NOT NULL;
 UPDATE import_entry i SET reverses_id = coalesce(
        (SELECT o.id FROM import_entry o WHERE o.entry_uuid = i.reverses AND o.id IS NOT NULL),
        (SELECT e.id FROM ledger_journalentry e WHERE e.uuid = i.reverses AND e.client_id = %(client)s))

@@ -4,6 +4,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -61,6 +62,11 @@ STAGED = [
     "due_date",
     "problem",
 ]
+IN_ORDER = itemgetter(*STAGED)
+EMPTY: dict[str, Any] = dict.fromkeys(STAGED) | dict.fromkeys([*LONGEST, "currency"], "")
+NO_AMOUNTS: dict[str, Any] = dict.fromkeys(AMOUNTS)
+KINDS, ACCOUNT_KINDS = frozenset(EntryKind.values), frozenset(AccountKind.values)
+NAMES_OF_MORE = {"client", "kind", "account_kind", "entry_id", "reverses"}
 
 
 class JournalReader:
@@ -75,6 +81,7 @@ class JournalReader:
         self.client_code, self.base_currency = client.code, client.base_currency
         self.decimals = decimal_places(client.base_currency)
         self.places = {name: header.index(column) for name, column in read_as.columns.items()}
+        self.mapped = [(name, place) for name, place in self.places.items() if place is not None]
         self.only = header.index(read_as.only_column) if read_as.only_column else None
         self.currencies = dict(currencies())
         self.notes: Counter[str] = Counter()
@@ -103,16 +110,15 @@ class JournalReader:
 
     def _line(self, line: int, cells: list[Cell]) -> tuple[Any, ...] | None:
         said: list[str] = []
-        raw = {
-            name: cells[place] if place is not None and place < len(cells) else None
-            for name, place in self.places.items()
-        }
-        values: dict[str, Any] = {name: self._short(name, raw.get(name), said) for name in LONGEST}
-        for name in DATES:
-            values[name] = self._read(date_of, raw.get(name), self.read_as.date_format, said)
-        amounts = {
-            name: self._read(amount_of, raw.get(name), self.read_as.decimal_mark, said) for name in AMOUNTS
-        }
+        raw = {name: cells[place] for name, place in self.mapped if place < len(cells) and cells[place] != ""}
+        values, amounts = EMPTY.copy(), NO_AMOUNTS.copy()  # most of them stay empty: a file has a few columns
+        for name, cell in raw.items():
+            if name in LONGEST:
+                values[name] = self._short(name, cell, said)
+            elif name in NO_AMOUNTS:
+                amounts[name] = self._read(amount_of, cell, self.read_as.decimal_mark, said)
+            elif name in DATES:
+                values[name] = self._read(date_of, cell, self.read_as.date_format, said)
         values["amount"] = self._amount(amounts, raw.get("side"), said)
         if self._is_no_line(values, said):
             return None
@@ -120,13 +126,12 @@ class JournalReader:
         self._money(values, amounts, raw, said)
         self._names(values, raw, said)
         values["line"], values["problem"] = line, " ".join(said)
-        return tuple(values.get(name) for name in STAGED)
+        return IN_ORDER(values)
 
     # --- what a row says ---
 
     def _short(self, name: str, cell: Cell, said: list[str]) -> str:
-        text = _text(cell)
-        text = unharmed(text)
+        text = unharmed(_text(cell))
         if len(text) > LONGEST[name]:
             said.append(
                 _("“%(text)s…” is longer than %(most)s characters.")
@@ -182,11 +187,11 @@ class JournalReader:
     def _money(
         self, values: dict[str, Any], amounts: dict[str, Any], raw: dict[str, Cell], said: list[str]
     ) -> None:
-        currency = self._currency(_text(raw.get("currency")).upper().rpartition("::")[2])
-        values["tax_base"], values["currency"] = amounts["tax_base"], ""
-        values["foreign_amount"], values["rate"] = None, None
-        if currency not in ("", self.base_currency):
-            self._foreign(currency, values, amounts, raw, said)
+        values["tax_base"] = amounts["tax_base"]
+        if "currency" in raw:
+            currency = self._currency(_text(raw["currency"]).upper().rpartition("::")[2])
+            if currency not in ("", self.base_currency):
+                self._foreign(currency, values, amounts, raw, said)
         amount = values["amount"]
         if amount is None and not values["currency"] and not said:
             said.append(_("The amount is missing."))
@@ -247,6 +252,12 @@ class JournalReader:
         return amount != round(amount, decimals) if abs(amount) < MOST else False
 
     def _names(self, values: dict[str, Any], raw: dict[str, Cell], said: list[str]) -> None:
+        values["kind"] = self.read_as.kind
+        if not NAMES_OF_MORE.isdisjoint(raw):
+            self._more_names(values, raw, said)
+
+    def _more_names(self, values: dict[str, Any], raw: dict[str, Cell], said: list[str]) -> None:
+        """What few files say: whose books, which kind of entry, which entry."""
         client = _text(raw.get("client"))
         if client and client.upper() != self.client_code:
             said.append(
@@ -254,14 +265,14 @@ class JournalReader:
             )
         kind = _text(raw.get("kind")).lower()
         values["kind"] = kind or self.read_as.kind
-        if kind and kind not in EntryKind.values:
+        if kind and kind not in KINDS:
             said.append(
                 _("“%(text)s” is no kind of entry: %(choices)s.")
                 % {"text": kind[:40], "choices": ", ".join(EntryKind.values)}
             )
             values["kind"] = EntryKind.MANUAL
         account_kind = values["account_kind"].lower()
-        values["account_kind"] = account_kind if account_kind in AccountKind.values else ""
+        values["account_kind"] = account_kind if account_kind in ACCOUNT_KINDS else ""
         for name, column in (("entry_uuid", "entry_id"), ("reverses", "reverses")):
             values[name] = self._uuid(_text(raw.get(column)), said)
         if values["entry_uuid"] and self.read_as.grouping in (

@@ -274,7 +274,8 @@ class Planner:
                 },
             )
         self.staging.run(KNOWN, client=self.client.pk, posted=posted)
-        if changed := self.staging.run(LINKS, client=self.client.pk):
+        has_links = "kind" in columns or "reverses" in columns
+        if has_links and (changed := self.staging.run(LINKS, client=self.client.pk)):
             self.plan.notes.append(
                 ngettext(
                     "%(count)s reversal or recoding comes in as a manual entry: the file names no original.",

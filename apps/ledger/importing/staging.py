@@ -10,6 +10,8 @@ from apps.ledger.importing.lines import STAGED
 BETWEEN_REPORTS = 2_000
 
 TABLES = """
+SET LOCAL work_mem = '64MB';  -- lines are sorted to entries; nothing is compiled for one use
+SET LOCAL jit = off;
 DROP TABLE IF EXISTS pg_temp.import_line, pg_temp.import_entry, pg_temp.import_account,
     pg_temp.import_pair, pg_temp.import_known;
 CREATE TEMP TABLE import_line (
@@ -88,7 +90,7 @@ CREATE UNIQUE INDEX ON import_entry (entry_no);
 CREATE UNIQUE INDEX ON import_entry (grp);
 UPDATE import_line l SET entry_no = e.entry_no FROM import_entry e WHERE e.grp = l.grp;
 CREATE INDEX ON import_line (entry_no);
-ANALYZE import_entry, import_line;
+ANALYZE import_entry, import_line (entry_no, account_id);
 """
 
 
@@ -110,7 +112,7 @@ class Staging:
                 copy.write_row(line)
                 if count % BETWEEN_REPORTS == 0:
                     after_some(count)
-        self._cursor.execute("ANALYZE import_line")
+        self._cursor.execute("ANALYZE import_line (grp, account, contact, cost_centre)")
         return count
 
     def run(self, sql: str, **values: Any) -> int:
