@@ -38,14 +38,15 @@ SIDEBAR = {
     ),
     "auditor": [
         "Today", "Clients", "Journal", "Close", "Jobs",
-        "Accounts", "Contacts", "Classes", "Tax codes", "Fiscal years", "Exchange rates",
-        "Tax ids seen", "Access rights", "People", "Groups", "Sign-ins", "Wrong passwords", "Checks of the books",
+        "Accounts", "Contacts", "Classes", "Tax codes", "Fiscal years", "Exchange rates", "Tax ids seen",
+        "Access rights", "People", "Groups", "Sign-ins", "Wrong passwords", "Checks of the books",
     ],
     "backups": ["Today", "Jobs", "Back up now"],
     "owner": [
-        "Today", "Clients", "Journal", "Close", "Jobs", "Accounts", "Contacts", "Classes", "Tax codes",
-        "Fiscal years", "Exchange rates", "Tax ids seen", "Access rights", "People", "Groups", "Sign-ins", "Wrong passwords",
-        "Checks of the books", "Back up now",
+        "Today", "Clients", "Journal", "Close", "Jobs",
+        "Accounts", "Contacts", "Classes", "Tax codes", "Fiscal years", "Exchange rates", "Tax ids seen",
+        "Access rights", "People", "Groups", "Sign-ins", "Wrong passwords", "Checks of the books",
+        "Back up now",
     ],
 }  # fmt: skip
 
