@@ -13,6 +13,7 @@ from openpyxl import Workbook
 
 from apps.core.tables.reading import MOST_BYTES, open_table
 from apps.core.tables.values import amount_of, date_formats_of, date_of, decimal_mark_of
+from apps.core.tables.writing import BEGINS_A_FORMULA, harmless, unharmed
 
 
 def csv_file(text, encoding="utf-8"):
@@ -234,3 +235,9 @@ def test_what_is_written_is_read(amount):
     assert amount_of(f"{amount:,.2f}") == amount
     german = f"{amount:,.2f}".replace(",", "_").replace(".", ",").replace("_", ".")
     assert amount_of(german, ",") == amount
+
+
+@given(st.text(st.sampled_from("'=+-@ab\t"), max_size=6))
+def test_what_is_made_harmless_is_read_as_it_was(text):
+    assert unharmed(harmless(text)) == text
+    assert not harmless(text).startswith(BEGINS_A_FORMULA)

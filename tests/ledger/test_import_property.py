@@ -130,7 +130,7 @@ def stored(client):
 
 def unmarked(text):
     """What is read of a text that begins as a marked formula does."""
-    return text[1:] if text[:1] == "'" and text[1:2] in ("=", "+", "-", "@") else text
+    return text[1:] if text[:1] == "'" and text.lstrip("'")[:1] in ("=", "+", "-", "@") else text
 
 
 KINDS = {'Odd "name", with; marks': "=expense", "Zürich:Kasse": "=asset"}

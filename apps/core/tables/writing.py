@@ -137,12 +137,13 @@ def _readable(rows: Iterable[Sequence[Value]]) -> list[Sequence[Value]]:
 
 def harmless(text: str) -> str:
     """Return a text that no spreadsheet takes for a formula; all others are returned as they are."""
-    return f"'{text}" if text.startswith(BEGINS_A_FORMULA) else text
+    return f"'{text}" if text.lstrip("'").startswith(BEGINS_A_FORMULA) else text
 
 
 def unharmed(text: str) -> str:
     """Return a text as it was before ``harmless``."""
-    return text[1:] if text.startswith("'") and text[1:].startswith(BEGINS_A_FORMULA) else text
+    is_marked = text.startswith("'") and text.lstrip("'").startswith(BEGINS_A_FORMULA)
+    return text[1:] if is_marked else text
 
 
 def _plain(value: Value, column: Column) -> str:
