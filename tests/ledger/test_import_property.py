@@ -5,12 +5,13 @@ import io
 from collections import Counter
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import accumulate
 
 import pytest
 from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
 from django.db import transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
@@ -84,6 +85,11 @@ def write(journal, dialect):
     return content_of(rows, dialect), read_as | {"columns": columns}
 
 
+def balances_on_the_way(entry):
+    sums = list(accumulate(amount for _account, amount, _memo in entry[2]))
+    return 0 in sums[:-1]
+
+
 def figure_in(dialect, amount):
     if not amount and dialect["two_columns"]:
         return ""
@@ -149,6 +155,8 @@ def read(client, content, options, by):
 @quick
 @given(journal=st.lists(entries(), min_size=1, max_size=5), dialect=dialects)
 def test_the_books_say_what_was_written(journal, dialect):
+    # Where an entry ends when it balances, one that balances on the way cannot be written.
+    assume(dialect["grouping"] != "balance" or not any(map(balances_on_the_way, journal)))
     with transaction.atomic():
         owner = make_owner()
         client, _accounts = make_books(make_client())
