@@ -108,6 +108,29 @@ def test_the_same_reference_in_another_year_is_another_entry(books, owner):
     assert counts(shown(books, HEAD + later, owner)) == {"new": 1}
 
 
+def test_the_same_reference_and_figures_a_month_later_are_another_entry(books, owner):
+    bring(books, HEAD + RENT, owner)
+    assert counts(shown(books, HEAD + RENT.replace("2026-01-05", "2026-02-05"), owner)) == {"new": 1}
+    assert counts(shown(books, HEAD + RENT.replace("2026-01-05", "2026-01-06"), owner)) == {"changed": 1}
+
+
+def test_rows_sorted_otherwise_are_the_same_entry(books, owner):
+    bring(books, HEAD + RENT, owner)
+    first, second = RENT.splitlines(keepends=True)
+    assert counts(shown(books, HEAD + second + first, owner)) == {"same": 1}
+
+
+def test_a_draft_edited_since_the_preview_is_not_written_over(books, owner):
+    bring(books, HEAD + RENT, owner)
+    one = shown(books, HEAD + RENT.replace("50.00", "55.00"), owner)
+    entry = JournalEntry.objects.get()
+    entry.description = "Typed meanwhile"
+    entry.save()
+    with pytest.raises(ValidationError) as caught:
+        import_journal(one, by=owner)
+    assert caught.value.code == "changed"
+
+
 def test_a_draft_that_changed_in_the_file_is_written_over(books, owner):
     bring(books, HEAD + RENT, owner)
     changed = HEAD + RENT.replace("50.00", "55.00").replace("Shop", "Shop and yard")
@@ -182,6 +205,13 @@ def test_an_export_comes_back_as_the_same_whatever_its_order(books, owner):
     assert counts(shown(books, text, owner)) == {"same": 2}
     head, *rows = text.splitlines(keepends=True)
     assert counts(shown(books, head + "".join(sorted(rows)), owner)) == {"same": 2}
+
+
+def test_what_the_books_hold_comes_back_whatever_became_of_its_accounts(books, owner):
+    make_posted(books, ("6100", "50"), ("1010", "-50"), by=owner)
+    make_draft(books, ("1010", "7"), by=owner)
+    books.accounts.filter(code="6100").update(is_active=False)
+    assert counts(shown(books, export(books), owner)) == {"same": 2}
 
 
 def test_notes_edited_in_a_spreadsheet_come_back_to_posted_entries(books, owner):

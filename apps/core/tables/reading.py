@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import islice
+from math import isfinite
 from typing import IO, Any, TextIO, cast
 
 from django.core.exceptions import ValidationError
@@ -360,7 +361,9 @@ def _cell(value: Any) -> Cell:
         case int():
             return Decimal(value)
         case float():
-            return Decimal(f"{value:.15g}")  # as many digits as Excel keeps
+            return (
+                Decimal(f"{value:.15g}") if isfinite(value) else str(value)
+            )  # as many digits as Excel keeps
         case datetime.datetime():
             return value.date()
         case datetime.date():

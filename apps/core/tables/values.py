@@ -105,11 +105,11 @@ def date_of(cell: Cell, date_format: str = "%Y-%m-%d") -> datetime.date | None:
 
     Raises ValueError with a sentence.
     """
-    if isinstance(cell, datetime.date) or cell is None or cell == "":
-        return cell or None  # type: ignore[return-value]
+    if cell is None or cell == "":
+        return None
     text = str(cell).strip()
     try:
-        day = _day(text, date_format)
+        day = cell if isinstance(cell, datetime.date) else _day(text, date_format)
     except ValueError:
         raise ValueError(_no_date(text, date_format)) from None
     if not FIRST_YEAR <= day.year <= LAST_YEAR:

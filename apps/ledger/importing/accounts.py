@@ -48,6 +48,7 @@ class FoundAccount:
     account: Account | None = None
     planned: PlannedAccount | None = None
     problem: str = ""
+    unusable: str = ""
 
     @property
     def decision(self) -> str:
@@ -98,7 +99,7 @@ def find_accounts(
         if one.account is None:
             asked = decision.removeprefix(OPENS)
             one.planned = _plan(text, name, asked or kind, lookup, numbering)
-        one.problem = _problem(one)
+        one.problem, one.unusable = _problem(one), _unusable(one)
         found.append(one)
     return found
 
@@ -108,6 +109,11 @@ def _problem(one: FoundAccount) -> str:
         return _("“%(text)s” is not in the chart: say which account it is, or of which kind a new one.") % {
             "text": one.text[:60]
         }
+    return ""
+
+
+def _unusable(one: FoundAccount) -> str:
+    """Return why nothing new is posted to an account; what is in the books already stays."""
     if one.account and not one.account.is_postable:
         return _("%(account)s is a heading and cannot be posted to.") % {"account": one.account}
     if one.account and not one.account.is_active:

@@ -134,7 +134,7 @@ FIELDS = [
     ImportField(
         "cost_centre",
         _("Class"),
-        ("class", "cost centre", "cost center", "department", "trackingname1", "trackingoption1", "location"),
+        ("class", "cost centre", "cost center", "department", "trackingoption1", "location"),
         is_of_line=True,
     ),
     ImportField(
@@ -173,7 +173,7 @@ FIELDS = [
         ("foreign amount", "amount in currency", "source amount"),
         is_of_line=True,
     ),
-    ImportField("rate", _("Rate"), ("rate", "exchange rate", "rate/price", "currency rate"), is_of_line=True),
+    ImportField("rate", _("Rate"), ("rate", "exchange rate", "currency rate"), is_of_line=True),
     ImportField("kind", _("Kind of entry"), ("kind", "entry kind")),
     ImportField("reverses", _("Reverses (entry id)"), ("reverses",)),
     ImportField("client", _("Client (code)"), ("client", "client code")),

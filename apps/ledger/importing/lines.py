@@ -18,7 +18,7 @@ from apps.ledger.models import AccountKind, EntryKind
 from apps.profiles.codes import currencies, decimal_places
 from apps.profiles.models import Client
 
-MOST = Decimal("1E15")
+MOST, SMALLEST_RATE = Decimal("1E15"), Decimal("1E-10")
 LONGEST = {
     "reference": 200,
     "description": 500,
@@ -199,14 +199,14 @@ class JournalReader:
             if one is not None and self._is_too_fine(one, self.decimals):
                 said.append(
                     _("%(amount)s has more decimals than %(currency)s.")
-                    % {"amount": one, "currency": self.base_currency}
+                    % {"amount": str(one)[:40], "currency": self.base_currency}
                 )
         if any(
             one is not None and abs(one) >= MOST
             for one in (amount, values["foreign_amount"], values["tax_base"])
         ):
             said.append(_("An amount is a number below 1,000,000,000,000,000."))
-            values["amount"] = None
+            values |= {"amount": None, "foreign_amount": None, "tax_base": None}
         if values["tax_base"] is not None and not values["tax_code"]:
             said.append(_("A tax base needs a tax code."))
         if not values["account"]:
@@ -231,7 +231,7 @@ class JournalReader:
             said.append(_("“%(code)s” is no currency, such as EUR.") % {"code": currency[:20]})
             return
         rate = self._read(amount_of, raw.get("rate"), self.read_as.decimal_mark, said)
-        if rate is not None and not 0 < rate < 10**10:
+        if rate is not None and not SMALLEST_RATE <= rate < 10**10:
             said.append(_("A rate is a positive number."))
             rate = None
         foreign = amounts["foreign_amount"]
@@ -244,7 +244,7 @@ class JournalReader:
         elif foreign is not None and self._is_too_fine(foreign, decimal_places(currency)):
             said.append(
                 _("%(amount)s has more decimals than %(currency)s.")
-                % {"amount": foreign, "currency": currency}
+                % {"amount": str(foreign)[:40], "currency": currency}
             )
         values["currency"], values["foreign_amount"], values["rate"] = currency, foreign, rate
 

@@ -22,14 +22,23 @@ from apps.profiles.models import Client
 MOST_SHOWN = 100
 MOST_ACCOUNTS = 2_000
 MOST_YEARS = 60
+MOVED = 7  # days by which an entry with the same reference and lines may have moved, and be the same
 OLDEST_RATE = 31  # days that a rate is taken for
 
 NOT_AN_ENTRY = """
 UPDATE import_entry SET problem = %(several_days)s WHERE is_of_more_days;
 UPDATE import_entry SET problem = %(no_date)s WHERE date IS NULL;
-UPDATE import_entry SET problem = %(two_lines)s WHERE lines < 2 AND problem = '' AND NOT has_wrong_lines;
+UPDATE import_line l SET problem = a.unusable
+  FROM import_account a, import_entry e
+ WHERE a.text = l.account AND a.unusable <> '' AND e.entry_no = l.entry_no AND e.outcome <> 'same'
+   AND l.problem = '';
+UPDATE import_entry e SET has_wrong_lines = true
+ WHERE NOT has_wrong_lines
+   AND EXISTS (SELECT FROM import_line l WHERE l.entry_no = e.entry_no AND l.problem <> '');
+UPDATE import_entry SET problem = %(two_lines)s
+ WHERE lines < 2 AND problem = '' AND outcome <> 'same' AND NOT has_wrong_lines;
 UPDATE import_entry SET problem = replace(%(unbalanced)s, '@', round(abs(difference), %(decimals)s)::text)
- WHERE difference <> 0 AND problem = '' AND NOT has_wrong_lines;
+ WHERE difference <> 0 AND problem = '' AND outcome <> 'same' AND NOT has_wrong_lines;
 """
 
 # An entry that is named by its id is compared line by line, lines paired by what they say.
@@ -99,7 +108,8 @@ UPDATE import_entry i SET matched_id = k.entry_id, outcome = 'changed',
          WHERE entry_id NOT IN (SELECT matched_id FROM import_entry WHERE matched_id IS NOT NULL)
          ORDER BY reference, date, lines_key, id DESC) k
  WHERE i.matched_id IS NULL AND i.entry_uuid IS NULL AND i.problem = '' AND NOT i.has_wrong_lines
-   AND i.reference <> '' AND k.reference = i.reference AND (k.date = i.date OR k.lines_key = i.lines_key);
+   AND i.reference <> '' AND k.reference = i.reference
+   AND (k.date = i.date OR (k.lines_key = i.lines_key AND abs(k.date - i.date) <= %(days)s));
 """
 
 # Where posting would be refused, it is said before.
@@ -126,7 +136,9 @@ UPDATE import_entry i SET kind = 'manual'
 """
 HASH = """
 SELECT encode(sha256(convert_to(coalesce(string_agg(
-           concat_ws('|', outcome, facts_key, matched_id, problem), chr(10) ORDER BY entry_no), ''),
+           concat_ws('|', outcome, facts_key, matched_id, problem,
+                     (SELECT max(h.history_id) FROM ledger_historicaljournalentry h
+                       WHERE outcome = 'changed' AND h.id = matched_id)), chr(10) ORDER BY entry_no), ''),
        'UTF8')), 'hex')
   FROM import_entry
 """
@@ -211,6 +223,7 @@ class Planner:
                     one.account.code if one.account else one.planned and one.planned.code,
                     one.account.currency if one.account else "",
                     one.problem,
+                    one.unusable,
                 )
                 for one in self.plan.accounts
             ],
@@ -246,14 +259,6 @@ class Planner:
 
     def _gather_entries(self) -> None:
         self.staging.run(ENTRIES, day=self.read_as.date or None)
-        self.staging.run(
-            NOT_AN_ENTRY,
-            decimals=self.decimals,
-            several_days=_("Its lines have different dates: one entry has one."),
-            no_date=_("The date is missing."),
-            two_lines=_("An entry has at least two lines."),
-            unbalanced=_("Debits and credits differ by @."),
-        )
 
     def _compare(self) -> None:
         columns = self.read_as.columns
@@ -273,7 +278,8 @@ class Planner:
                     for name in ("kind", "description", "document_number", "document_date")
                 },
             )
-        self.staging.run(KNOWN, client=self.client.pk, posted=posted)
+        self.staging.run(KNOWN, client=self.client.pk, posted=posted, days=MOVED)
+        self._refuse_what_is_no_entry()
         has_links = "kind" in columns or "reverses" in columns
         if has_links and (changed := self.staging.run(LINKS, client=self.client.pk)):
             self.plan.notes.append(
@@ -285,6 +291,16 @@ class Planner:
                 % {"count": changed}
             )
         self._look_at_periods()
+
+    def _refuse_what_is_no_entry(self) -> None:
+        self.staging.run(
+            NOT_AN_ENTRY,
+            decimals=self.decimals,
+            several_days=_("Its lines have different dates: one entry has one."),
+            no_date=_("The date is missing."),
+            two_lines=_("An entry has at least two lines."),
+            unbalanced=_("Debits and credits differ by @."),
+        )
 
     def _look_at_periods(self) -> None:
         first, last = self.staging.rows(

@@ -24,7 +24,8 @@ CREATE TEMP TABLE import_line (
     account_id bigint, contact_id bigint, cost_centre_id bigint, tax_code_id bigint, entry_no bigint
 ) ON COMMIT DROP;
 CREATE TEMP TABLE import_account (
-    text text PRIMARY KEY, account_id bigint, code text, currency text, problem text NOT NULL
+    text text PRIMARY KEY, account_id bigint, code text, currency text, problem text NOT NULL,
+    unusable text NOT NULL
 ) ON COMMIT DROP;
 """
 
@@ -52,7 +53,7 @@ UPDATE import_line l SET rate = (
      ORDER BY r.date DESC LIMIT 1)
  WHERE amount IS NULL AND currency <> '' AND rate IS NULL;
 UPDATE import_line SET amount = round(foreign_amount * rate, %(decimals)s)
- WHERE amount IS NULL AND currency <> '' AND foreign_amount * rate < 1e15;
+ WHERE amount IS NULL AND currency <> '' AND abs(foreign_amount * rate) < 1e15;
 UPDATE import_line
    SET problem = replace(replace(%(no_rate)s, '@', currency), '#', coalesce(date::text, '?'))
  WHERE amount IS NULL AND currency <> '' AND problem = '';
@@ -78,7 +79,8 @@ SELECT row_number() OVER (ORDER BY min(line)) AS entry_no, grp, min(line) AS lin
        coalesce(sum(amount), 0) AS difference, bool_or(problem <> '') AS has_wrong_lines,
        sha256(convert_to(string_agg(
            concat_ws('|', account, amount, currency, coalesce(foreign_amount::text, ''), tax_code,
-                     coalesce(tax_base::text, '')), chr(10) ORDER BY line), 'UTF8')) AS lines_key,
+                     coalesce(tax_base::text, '')), chr(10)
+           ORDER BY account, amount, currency, foreign_amount, tax_code, tax_base), 'UTF8')) AS lines_key,
        NULL::bytea AS facts_key, '' AS problem, 'new' AS outcome, NULL::bigint AS matched_id,
        NULL::bigint AS id, NULL::bigint AS reverses_id
   FROM import_line GROUP BY grp;
