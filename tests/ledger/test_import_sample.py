@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.core.files import File
+from django.db.models import Sum
 
 from apps.ledger.checking import check_books
 from apps.ledger.importing.mapping import JournalFormat
@@ -95,3 +96,22 @@ def test_stories_come_in_as_they_are_one_client_after_the_other():
     assert check_books([harbor.pk, marlow.pk]) == []
     kinds = marlow.entries.values_list("kind", flat=True)
     assert sorted(set(kinds)) == ["adjusting", "closing", "manual"]
+
+
+@pytest.mark.parametrize("story", ["1", "2", "6", "8", "10"])
+def test_every_line_of_a_story_stands_on_its_account(story):
+    owner, client = make_owner(), make_client()
+    one = shown(STORIES, client, owner, **STORY, only_value=story)
+    import_journal(one, by=owner)
+    with STORIES.open(encoding="utf-8") as file:
+        lines = [row for row in csv.DictReader(file) if row["scenario"] == story]
+    expected: dict[str, Decimal] = {}
+    for row in lines:
+        expected[row["account"]] = expected.get(row["account"], Decimal(0)) + Decimal(row["amount"])
+    totals = client.accounts.values_list("code").annotate(total=Sum("lines__amount"))
+    assert dict(totals) == expected
+    assert client.entries.count() == len({row["entry"] for row in lines})
+    assert dict(client.accounts.values_list("code", "kind")) == {
+        row["account"]: row["account_kind"] for row in lines
+    }
+    assert check_books([client.pk]) == []
