@@ -18,6 +18,7 @@ from apps.ledger.models import EntryKind
 
 MOST_ROWS_BEFORE_HEADER = 40
 SAMPLE = 300
+MOST_COLUMNS = 200
 AMOUNTS = ("debit", "credit", "amount", "foreign_amount", "tax_base")
 DATES = ("date", "document_date", "due_date")
 
@@ -124,6 +125,11 @@ def find_header(table: Table) -> Header:
     if not rows:
         raise ValidationError(
             _("This file has a single column. Is it a table, and what stands between its columns?"),
+            code="columns",
+        )
+    if max(len(cells) for _line, cells in rows) > MOST_COLUMNS:
+        raise ValidationError(
+            _("This file has more than %(most)s columns: it is no journal.") % {"most": MOST_COLUMNS},
             code="columns",
         )
     best = max(rows, key=lambda row: (len(guess_columns(_names(row[1]))), -row[0]))
