@@ -1,14 +1,14 @@
 """
 What the libraries leave open, closed: each of these fails when its fix is taken away.
 
-The numbers are those of the list of findings that the fixes were made for.
+The numbers are those of the list of findings that the fixes were made for. Number 11 is missing: a restore that
+keeps newer tables is closed with the restore itself.
 """
 
 import io
 
 import pytest
 from django.contrib import admin
-from django.core.management import call_command
 from django.urls import reverse
 from import_export.admin import ImportExportMixin
 from openpyxl import load_workbook
@@ -124,18 +124,3 @@ def test_9_formulas_are_harmless_and_numbers_stay_numbers(client, acorn):
     answer = export(client, "ledger.journalentry", ending="xlsx", columns=["amount"])
     page = load_workbook(io.BytesIO(b"".join(answer.streaming_content))).active
     assert [cell.data_type for (cell,) in page.iter_rows(min_row=2)] == ["n", "n"]
-
-
-@pytest.mark.django_db(transaction=True)
-def test_11_no_import_of_books_merges_into_what_is_there(tmp_path):
-    """A client that exists is refused: an import makes new books and never adds to others."""
-    books, _accounts = make_books(make_client("ACORN"))
-    make_owner()
-    make_posted(books, ("1010", "-5"), ("6100", "5"))
-    file = tmp_path / "acorn.zip"
-    call_command("export_books", "ACORN", output=str(file))
-    from django.core.management import CommandError
-
-    with pytest.raises(CommandError, match="ACORN"):
-        call_command("import_books", str(file))
-    assert books.entries.count() == 1
