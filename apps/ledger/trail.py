@@ -188,7 +188,7 @@ class TaxIdTelling(trail.LogTelling):
 
 @trail.register(JournalImport)
 class ImportTelling(trail.Telling):
-    silent = ("client", "file_sha256", "file_size")
+    silent = ("client", "file_sha256", "file_size", "options")  # how it was read stands on its page
     set_by_importing = ("state", "imported_by", "imported_at")
 
     def did(self, row: Any, record: Any, before: Any | None) -> tuple[str, Sequence[str]]:
@@ -197,10 +197,13 @@ class ImportTelling(trail.Telling):
             return said[row.state == ImportState.UNDONE], self.set_by_importing
         return super().did(row, record, before)
 
+    def url_of(self, record: Any) -> str:
+        return book_url(record.client, "journal_import", record.pk)
+
 
 @trail.register(JournalMapping)
 class MappingTelling(trail.Telling):
-    silent = ("client", "signature")
+    silent = ("client", "headers", "signature", "options")
 
     def name_of(self, record: Any) -> str:
         return _("how files with the columns %(columns)s are read") % {"columns": record}

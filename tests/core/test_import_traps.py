@@ -1,8 +1,8 @@
 """
 What the libraries leave open, closed: each of these fails when its fix is taken away.
 
-The numbers are those of the list of findings that the fixes were made for. Number 11 is missing: a restore that
-keeps newer tables is closed with the restore itself.
+The numbers are those of the list of findings that the fixes were made for. Number 11 is missing: a restore
+that keeps newer tables is closed with the restore itself.
 """
 
 import io

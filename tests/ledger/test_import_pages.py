@@ -274,6 +274,15 @@ def test_a_soft_closed_month_takes_an_import_with_a_reason(client, books, review
     assert reasons == {"Late statement"}
 
 
+def test_the_audit_report_tells_of_an_import_in_words(client, books, reviewer):
+    one = send(client, upload(client, GOOD), **{"import": "1"}).context["one"]
+    page = client.get(reverse("admin:audit", args=["ACORN"])).content.decode()
+    assert "journal.csv" in page
+    assert reverse("admin:journal_import", args=["ACORN", one.pk]) in page
+    assert "date_format" not in page
+    assert "posts: False" not in page
+
+
 def test_the_journal_lists_what_a_file_brought(client, books, reviewer):
     answer = send(client, upload(client, GOOD), **{"import": "1"})
     pk = answer.context["one"].pk
