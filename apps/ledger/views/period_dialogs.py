@@ -39,8 +39,9 @@ class PeriodDialogView(DialogView):
         return book_url(self.client, "periods")
 
     def show(self, form: forms.Form) -> HttpResponse:
-        asked_anew = [self.request.headers.get("HX-Trigger-Name", "")]
-        names = [*form.errors, *asked_anew, "reason", *form.fields]
+        if self.request.headers.get("HX-Trigger-Name") in form.fields:
+            return super().show(form)  # asked anew: who has gone on to the next field must not be called back
+        names = [*form.errors, "reason", *form.fields]
         typed = [one for one in names if one in form.fields and not form.fields[one].disabled]
         for first in [one for one in typed if not form[one].is_hidden][:1]:
             form.fields[first].widget.attrs["autofocus"] = True

@@ -53,9 +53,12 @@ document.addEventListener("htmx:afterSwap", (event) => {
     opener?.focus();
   }).observe(modal, { attributes: true, attributeFilter: ["style"] });
   setTimeout(() => {
+    const first = event.target.querySelector("[autofocus]");
+    // It has served: a dialog that is asked anew, with this field kept, would call the focus back to it.
+    first?.removeAttribute("autofocus");
     if (event.target.contains(document.activeElement)) return;
-    const fields = "[autofocus], [aria-invalid=true], input:not([type=hidden]), select, textarea, button[type=submit]";
-    event.target.querySelector("[autofocus]")?.focus();
+    const fields = "[aria-invalid=true], input:not([type=hidden]), select, textarea, button[type=submit]";
+    first?.focus();
     if (!event.target.contains(document.activeElement)) event.target.querySelector(fields)?.focus();
   }, 60);
 });
