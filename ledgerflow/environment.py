@@ -3,6 +3,7 @@
 from typing import Any
 from zoneinfo import available_timezones
 
+from croniter import croniter
 from django.core.exceptions import ImproperlyConfigured
 from environ import FileAwareEnv
 from environ.fileaware_mapping import FileAwareMapping
@@ -57,6 +58,13 @@ class Environment(FileAwareEnv):
         if not 1 <= value <= most:
             raise ImproperlyConfigured(f"{var} must be from 1 to {most}.")
         return value
+
+    def cron(self, var: str, *, default: str) -> str:
+        """Return a schedule of five cron fields, or ``off``."""
+        schedule: str = self.str(var, default=default).strip()
+        if schedule != "off" and not (len(schedule.split()) == 5 and croniter.is_valid(schedule)):
+            raise ImproperlyConfigured(f"{var} must be five cron fields such as 7 * * * *, or off.")
+        return schedule
 
     def time_zone(self, var: str, *, default: str) -> str:
         """Return the name of a time zone of the IANA database."""

@@ -52,11 +52,11 @@ INSTALLED_APPS = [
     "import_export",
     "simple_history",
     "apps.core.apps.SignInsConfig",
+    "apps.backups",  # before dbbackup: its commands win
     "dbbackup",
     "procrastinate.contrib.django",
     "apps.profiles",
     "apps.ledger",
-    "apps.backups",
 ]
 
 MIDDLEWARE = [
@@ -103,6 +103,8 @@ DATABASES = {
         "CONN_HEALTH_CHECKS": True,  # a connection lost to a restart or a restore is replaced unseen
     }
 }
+if _database := env.str("LEDGERFLOW_DATABASE_NAME", default=""):  # another of the server: a copy to test
+    DATABASES["default"]["NAME"] = _database
 DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Nothing is cached between requests: a web node keeps no state, and a right taken away ends at once.
@@ -184,7 +186,7 @@ STORAGES = {
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },
     "dbbackup": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "BACKEND": "apps.backups.storage.BackupStorage",
         "OPTIONS": {
             "location": BACKUP_DIR,
             "file_permissions_mode": 0o600,
@@ -204,9 +206,30 @@ def DBBACKUP_FILENAME_TEMPLATE(*, databasename: str, servername: str, extension:
     return f"{databasename}-{servername}-{datetime.now(UTC).strftime(DBBACKUP_DATE_FORMAT)}.{extension}"
 
 
-DBBACKUP_CONNECTORS = {"default": {"CONNECTOR": "apps.backups.connector.MatchingPgDumpConnector"}}
+DBBACKUP_CONNECTORS = {"default": {"CONNECTOR": "apps.backups.connector.LedgerFlowConnector"}}
+DBBACKUP_BACKUP_METADATA_SETTER = "apps.backups.connector.describe"
 DBBACKUP_SEND_EMAIL = False
 BACKUP_BEFORE_MIGRATE = env.flag("BACKUP_BEFORE_MIGRATE", default=ENVIRONMENT != "test")
+# When the worker backs up and tests (cron, the practice's clock is UTC there), and when Today turns red.
+# By hand and gentler in development; tests do it themselves.
+_SCHEDULES = {
+    "production": ("7 * * * *", "37 1 * * *", 2, 26),
+    "development": ("7 */6 * * *", "37 1 * * *", 48, 24 * 8),
+    "test": ("off", "off", 2, 26),
+}
+_BACKUP, _TEST, _WITHIN, _TESTED_WITHIN = _SCHEDULES[ENVIRONMENT]
+BACKUP_SCHEDULE = env.cron("BACKUP_SCHEDULE", default=_BACKUP)
+BACKUP_TEST_SCHEDULE = env.cron("BACKUP_TEST_SCHEDULE", default=_TEST)
+BACKUP_TESTS_A_NIGHT = env.number("BACKUP_TESTS_A_NIGHT", default=24, most=1000)
+BACKUP_WITHIN_HOURS = env.number("BACKUP_WITHIN_HOURS", default=_WITHIN, most=24 * 366)
+BACKUP_TESTED_WITHIN_HOURS = env.number("BACKUP_TESTED_WITHIN_HOURS", default=_TESTED_WITHIN, most=24 * 366)
+BACKUP_KEEP = {
+    "hours": env.number("BACKUP_KEEP_HOURS", default=48, most=24 * 366),
+    "days": env.number("BACKUP_KEEP_DAYS", default=14, most=3660),
+    "weeks": env.number("BACKUP_KEEP_WEEKS", default=8, most=522),
+    "months": env.number("BACKUP_KEEP_MONTHS", default=24, most=1200),
+    "years": env.number("BACKUP_KEEP_YEARS", default=10, most=100),
+}
 PG_BIN = env.str("LEDGERFLOW_PG_BIN", default="")
 
 # Jobs
@@ -231,7 +254,7 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": ["console"], "level": LOG_LEVEL, "propagate": False},
-        "dbbackup": {"propagate": False},  # it brings its own handler
+        "dbbackup": {"propagate": False, "level": "CRITICAL"},  # what failed is told as a sentence
         "procrastinate.blueprints": {"level": "WARNING"},  # a line at every start
         "procrastinate.periodic": {"level": "WARNING"},  # a line every minute
     },

@@ -7,6 +7,7 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
+from apps.backups.pages import PAGES as BACKUP_PAGES
 from apps.ledger.pages import PAGES
 
 
@@ -161,10 +162,10 @@ UNFOLD: dict[str, Any] = {
                         "admin:ledger_bookcheck_changelist",
                         _may("ledger.view_bookcheck"),
                     ),
-                    _item(_("Back up now"), "backup", "admin:back_up_now", _may("backups.use_backups")),
+                    _item(_("Backups"), "backup", "admin:backups", _may("backups.use_backups")),
                 ],
             },
         ],
     },
-    "SITE_VIEWS": [("backups/now/", "back_up_now", "apps.backups.views.BackUpNowView"), *PAGES],
+    "SITE_VIEWS": [*BACKUP_PAGES, *PAGES],
 }

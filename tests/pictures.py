@@ -45,7 +45,7 @@ PAGES = {
     "jobs": "/admin/core/job/",
     "sign-ins": "/admin/core/signin/",
     "wrong-passwords": "/admin/core/wrongpassword/",
-    "back-up-now": "/admin/backups/now/",
+    "backups": "/admin/backups/",
     "books": "/admin/books/ACORN/",
     "chart": "/admin/books/ACORN/chart/",
     "entry-new": "/admin/books/ACORN/entries/new/",

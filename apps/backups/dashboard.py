@@ -1,35 +1,43 @@
-from datetime import timedelta
+"""What the start page and the probes tell of backups."""
+
+import time
+from collections.abc import Iterable
 from typing import Any
 
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
-from apps.backups.storage import newest_backup
+from apps.backups.health import health
 from apps.core.dashboard import Card
-from apps.core.registry import dashboard_cards
+from apps.core.registry import dashboard_cards, health_warnings
 
-OLDEST_NEWEST = timedelta(hours=26)
+SECONDS_REMEMBERED = 30  # a probe every few seconds need not read the storage each time
+
+_remembered: tuple[float, list[str]] = (float("-inf"), [])
 
 
 @dashboard_cards.register
-def newest(user: Any) -> Card | None:
-    """How old the newest backup is, for those who can do something about it."""
+def newest_tested(user: Any) -> Card | None:
+    """How old the newest tested backup is, for those who can do something about it."""
     if not user.has_perm("backups.use_backups"):
         return None
-    try:
-        backup = newest_backup()
-    except OSError:
-        backup, age = None, _("Not readable")
-    else:
-        age = _("%(age)s old") % {"age": timesince(backup.taken_at, depth=1)} if backup else _("None yet")
-    late = backup is None or timezone.now() - backup.taken_at > OLDEST_NEWEST
+    now = health()
+    age = _("%(age)s old") % {"age": timesince(now.tested.taken_at, depth=1)} if now.tested else _("None yet")
     return Card(
-        title=_("Newest backup"),
+        title=_("Newest tested backup"),
         value=age,
-        url=reverse("admin:back_up_now"),
-        hint=_("Back up now.") if late else _("Back up again."),
+        url=reverse("admin:backups"),
+        hint=now.problems[0] if now.problems else _("All is well with the backups."),
         icon="backup",
-        tone="alarm" if late else "calm",
+        tone="calm" if now.is_well else "alarm",
     )
+
+
+@health_warnings.register
+def problems() -> Iterable[str]:
+    """Tell /readyz which limits are passed."""
+    global _remembered
+    if time.monotonic() - _remembered[0] > SECONDS_REMEMBERED:
+        _remembered = (time.monotonic(), health().problems)
+    return _remembered[1]

@@ -10,6 +10,9 @@ from django.db import connections
 from django.utils.translation import gettext as _
 
 from apps.backups import services
+from apps.backups.catalogue import Reason
+from apps.backups.people import who_calls
+from apps.backups.services.backing_up import reason_of
 
 logger = logging.getLogger(__name__)
 
@@ -34,10 +37,11 @@ def back_up_before_migrating(
     if verbosity and stdout:
         stdout.write(_("Backing up before %(count)s migrations.") % {"count": len(plan)} + "\n")
     try:
-        services.back_up()
+        services.back_up(reason=Reason.BEFORE_MIGRATION, by=who_calls())
     except Exception as error:  # whatever it was, migrating without a backup is not the answer
         raise CommandError(
-            _("Nothing was migrated, because the backup before it failed: %(why)s") % {"why": error}
+            _("Nothing was migrated, because the backup before it failed: %(why)s")
+            % {"why": reason_of(error)}
         ) from error
 
 

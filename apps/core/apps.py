@@ -11,8 +11,10 @@ class CoreConfig(AppConfig):
     def ready(self) -> None:
         from apps.core import checks, dashboard, guards  # noqa: F401  (registers the checks and core's cards)
         from apps.core.models import User
+        from apps.core.registry import counted_in_backups
 
         guards.explain_model(User)
+        counted_in_backups.register(lambda: (_("people"), "core_user"))
 
 
 class GroupsConfig(AuthConfig):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from apps.core.registry import health_warnings
 from apps.core.startup import migration_gaps
 
 WORKER_SEEN_SECONDS = 60
@@ -24,9 +25,8 @@ class HealthMiddleware:
                 return JsonResponse({"alive": True})
             case "/readyz":
                 failures = not_ready()
-                return JsonResponse(
-                    {"ready": not failures, "failures": failures}, status=503 if failures else 200
-                )
+                told = {"ready": not failures, "failures": failures, "warnings": warnings()}
+                return JsonResponse(told, status=503 if failures else 200)
         return self.get_response(request)
 
 
@@ -45,6 +45,11 @@ def not_ready() -> list[str]:
         connection.close()
         return ["The database does not answer."]
     return []
+
+
+def warnings() -> list[str]:
+    """Return what somebody should look at soon; none of it is a reason to send people elsewhere."""
+    return [sentence for warn in health_warnings for sentence in warn()]
 
 
 def worker_is_alive() -> bool:

@@ -48,5 +48,9 @@ close_checks: Registry[Callable[[Sequence[tuple[Any, date]]], Iterable[Any]]] = 
 #: ``(client ids) -> iterable of Failure``: a rule of these clients' books, asked again; see ledger.checking.
 book_checks: Registry[Callable[[Sequence[int]], Iterable[Any]]] = Registry()
 
-#: ``() -> (name, SQL)``: facts that a backup's manifest records and its test compares.
-manifest_facts: Registry[Callable[..., Any]] = Registry()
+#: ``() -> (what people call it, table)``: what the screens count in a backup. Facts that its test
+#: compares are views of the database, see backups.manifest.
+counted_in_backups: Registry[Callable[[], tuple[Text, str]]] = Registry()
+
+#: ``() -> sentences``: what somebody should know though this node can do its work; /readyz tells it.
+health_warnings: Registry[Callable[[], Iterable[str]]] = Registry()

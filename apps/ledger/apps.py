@@ -8,12 +8,13 @@ class LedgerConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.core import guards
-        from apps.core.registry import searches
+        from apps.core.registry import counted_in_backups, searches
         from apps.ledger import close_checks, dashboard, refusals, rights, search, trail  # noqa: F401
         from apps.ledger.checking import card, chain, rules  # noqa: F401
 
         for find in (search.find_pages, search.find_in_journal):  # after the clients that profiles finds
             searches.register(find)
+        counted_in_backups.register(lambda: (_("entries"), "ledger_journalentry"))
         for model in self.get_models():
             guards.explain_model(model)
             guards.explain(f"{model._meta.db_table}_emptied", refusals.EMPTIED)

@@ -9,11 +9,12 @@ class ProfilesConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.core import guards
-        from apps.core.registry import scopes
+        from apps.core.registry import counted_in_backups, scopes
         from apps.profiles import access, dashboard, groups, trail  # noqa: F401  (they register themselves)
         from apps.profiles.models import Client, StaffAccess
 
         scopes.register(access.scope_to_clients)
+        counted_in_backups.register(lambda: (_("clients"), "profiles_client"))
         guards.explain_model(Client)
         guards.explain_model(StaffAccess)
         with_models = [app for app in apps.get_app_configs() if app.models_module]

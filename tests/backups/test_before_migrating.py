@@ -7,7 +7,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 from apps.backups import premigrate
-from apps.backups.storage import newest_backup
+from apps.backups.catalogue import newest_backup
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -48,7 +48,7 @@ def test_nothing_to_apply_needs_no_backup():
 def test_a_migration_is_preceded_by_exactly_one_backup(something_to_apply, backup_folder):
     call_command("migrate", verbosity=0)
     assert is_applied()
-    backups = [path for path in backup_folder.iterdir() if path.suffix != ".metadata"]
+    backups = list(backup_folder.glob("*.psql.bin"))
     assert len(backups) == 1
     assert backups[0].stat().st_mode & 0o777 == 0o600
     assert newest_backup().size == backups[0].stat().st_size > 1000

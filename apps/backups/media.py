@@ -1,0 +1,192 @@
+"""
+Media files in backups: each file once, by its content, and for each backup a list of what belongs to it.
+
+The list has a line a file, sorted by path: sha256, size, time of change, path. Because a file that has the
+size and time it had in the list before is not read again, an hourly backup costs what is new.
+"""
+
+import gzip
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from apps.backups.storage import INCOMING, folder, put, sync, write
+
+POOL = "media"
+NOT_KEPT = "imports"  # looked at and not yet imported: a week later they are gone anyway
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A media file as it was: checksum, bytes, time of change in nanoseconds, path below MEDIA_ROOT."""
+
+    sha256: str
+    size: int
+    changed: int
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.sha256} {self.size} {self.changed} {self.path}\n"
+
+
+def list_of(name: str) -> Path:
+    return folder() / "manifests" / f"{name}.media.gz"
+
+
+def pooled(sha256: str) -> Path:
+    return folder() / POOL / sha256[:2] / sha256
+
+
+def back_up_media(name: str, before: str | None, report: Callable[[str], object]) -> tuple[int, int]:
+    """
+    Take every media file into the pool and write the list of backup ``name``; return files and bytes.
+
+    ``before`` names the backup whose list tells which files are as they were.
+    """
+    files = size = 0
+    incoming = folder() / INCOMING / f"{name}.media.gz"
+
+    def fill(raw: IO[bytes]) -> None:
+        nonlocal files, size
+        with gzip.open(raw, "wt", encoding="utf-8", errors="surrogateescape", compresslevel=1) as lines:
+            for entry in _entries(before):
+                lines.write(str(entry))
+                files, size = files + 1, size + entry.size
+                if files % 1000 == 0:
+                    report(_("Looking through the files: %(count)s.") % {"count": f"{files:,}"})
+
+    write(incoming, fill)
+    put(incoming, list_of(name))
+    incoming.unlink(missing_ok=True)
+    return files, size
+
+
+def entries_of(name: str) -> Iterator[Entry]:
+    """Yield what a backup's list holds; nothing for a backup that has none."""
+    if not list_of(name).exists():
+        return
+    with gzip.open(list_of(name), "rt", encoding="utf-8", errors="surrogateescape", newline="\n") as lines:
+        for line in lines:
+            sha256, size, changed, path = line.rstrip("\n").split(" ", 3)
+            yield Entry(sha256, int(size), int(changed), path)
+
+
+def problems(name: str, report: Callable[[str], object]) -> Iterator[str]:
+    """Yield a sentence for each media file of a backup that is missing or not what it was."""
+    for number, entry in enumerate(entries_of(name)):
+        if number % 100 == 0:
+            report(_("Comparing the files: %(count)s.") % {"count": f"{number:,}"})
+        try:
+            if _sha256(pooled(entry.sha256)) != entry.sha256:
+                yield _("The file %(path)s is damaged in the backup.") % {"path": entry.path}
+        except FileNotFoundError:
+            yield _("The file %(path)s is missing from the backup.") % {"path": entry.path}
+
+
+def restore_media(name: str, report: Callable[[str], object]) -> int:
+    """
+    Bring back the files that are missing or differ, and return how many; files that came since stay.
+
+    Each is there whole or not at all.
+    """
+    root, brought = Path(settings.MEDIA_ROOT), 0
+    for number, entry in enumerate(entries_of(name)):
+        if number % 100 == 0:
+            report(_("Bringing back the files: %(count)s.") % {"count": f"{number:,}"})
+        target = root / entry.path
+        with suppress(FileNotFoundError):
+            if target.stat().st_size == entry.size and _sha256(target) == entry.sha256:
+                continue
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        unfinished = target.with_name(f".{target.name[:200]}.{os.getpid()}")
+        try:
+            write(unfinished, partial(_copy, pooled(entry.sha256)))
+            os.utime(unfinished, ns=(entry.changed, entry.changed))
+            os.replace(unfinished, target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        sync(target.parent)
+        brought += 1
+    return brought
+
+
+def prune_pool(kept: list[str]) -> int:
+    """Delete the pooled files that no kept backup needs, and return how many."""
+    needed = {bytes.fromhex(entry.sha256) for name in kept for entry in entries_of(name)}
+    deleted = 0
+    for path in (folder() / POOL).glob("??/*"):
+        if len(path.name) == 64 and bytes.fromhex(path.name) not in needed:
+            path.unlink(missing_ok=True)
+            deleted += 1
+    return deleted
+
+
+def _entries(before: str | None) -> Iterator[Entry]:
+    """Yield an entry for each media file in the order of paths, having it in the pool."""
+    known = entries_of(before) if before else iter(())
+    last = next(known, None)
+    for path, status in _walk(Path(settings.MEDIA_ROOT)):
+        while last and last.path < path:
+            last = next(known, None)
+        if (
+            last
+            and (last.path, last.size, last.changed) == (path, status.st_size, status.st_mtime_ns)
+            and pooled(last.sha256).exists()
+        ):
+            yield last
+            continue
+        with suppress(FileNotFoundError):  # deleted while we look
+            yield _pool(path, status)
+
+
+def _walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield the files below a folder, sorted by their path relative to it."""
+    if not root.is_dir():
+        return
+
+    def below(prefix: str) -> Iterator[tuple[str, os.stat_result]]:
+        with os.scandir(root / prefix) as found:
+            listed = [(one.name + "/" if one.is_dir(follow_symlinks=False) else one.name) for one in found]
+        for name in sorted(listed):
+            if name.endswith("/"):
+                if prefix or name[:-1] != NOT_KEPT:
+                    yield from below(prefix + name)
+            elif not name.startswith(".") and "\n" not in name:  # a dot: being written
+                with suppress(FileNotFoundError):
+                    yield prefix + name, (root / prefix / name).stat()
+
+    yield from below("")
+
+
+def _pool(path: str, status: os.stat_result) -> Entry:
+    """Copy a file into the pool unless its content is there."""
+    source = Path(settings.MEDIA_ROOT) / path
+    sha256 = _sha256(source)
+    if not pooled(sha256).exists():
+        incoming = folder() / INCOMING / sha256
+        write(incoming, partial(_copy, source))
+        if _sha256(incoming) != sha256:  # it changed meanwhile: what was copied is what is kept
+            sha256 = _sha256(incoming)
+        with suppress(FileExistsError):
+            put(incoming, pooled(sha256))
+        incoming.unlink(missing_ok=True)
+    return Entry(sha256, status.st_size, status.st_mtime_ns, path)
+
+
+def _copy(source: Path, file: IO[bytes]) -> None:
+    with open(source, "rb") as content:
+        shutil.copyfileobj(content, file, 2**20)
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,73 @@
+"""Which backups are kept: the newest tested one of each hour, day, week, month and year, so far back."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Literal
+
+#: A tested backup counts; one that failed never pushes it out; one not tested yet may still be good.
+Worth = Literal["tested", "untested", "failed"]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What retention needs to know of a backup. ``is_pinned``: made before an upgrade or a restore."""
+
+    name: str
+    taken_at: datetime
+    worth: Worth
+    is_pinned: bool = False
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How many hours, days, weeks, months and years have a backup each."""
+
+    hours: int = 48
+    days: int = 14
+    weeks: int = 8
+    months: int = 24
+    years: int = 10
+    pinned: int = 5  # the newest of those made before something
+    fewest_tested: int = 2
+    failed: int = 3  # to look into
+
+
+def to_keep(backups: Iterable[Kept], rules: Rules, zone: tzinfo) -> set[str]:
+    """
+    Return the names to keep. Days, weeks, months and years are those of the practice; hours those of UTC,
+    for an hour of local time comes twice a year.
+
+    Whatever is asked of it, the two newest tested backups are kept, and no number of failures or of
+    untested ones drops a tested one: each sort is thinned out among itself. An untested one is kept as long
+    as it is newer than the newest tested, or within the hours that are kept; then a tested one stands for it.
+    """
+    newest_first = sorted(backups, key=lambda one: (one.taken_at, one.name), reverse=True)
+    tested = [one for one in newest_first if one.worth == "tested"]
+    recent = newest_first[0].taken_at - timedelta(hours=rules.hours) if newest_first else None
+    since = min(tested[0].taken_at, recent) if tested and recent else None
+    untested = [
+        one for one in newest_first if one.worth == "untested" and (not since or one.taken_at > since)
+    ]
+    kept = _thinned(tested, rules, zone) + tested[: max(rules.fewest_tested, 2)]
+    kept += _thinned(untested, rules, zone)
+    kept += [one for one in newest_first if one.is_pinned and one.worth != "failed"][: rules.pinned]
+    kept += [one for one in newest_first if one.worth == "failed"][: rules.failed]
+    return {one.name for one in kept}
+
+
+def _thinned(newest_first: Sequence[Kept], rules: Rules, zone: tzinfo) -> list[Kept]:
+    buckets: list[tuple[int, Callable[[datetime], str]]] = [
+        (rules.hours, lambda moment: moment.astimezone(UTC).strftime("%Y%m%d%H")),
+        (rules.days, lambda moment: moment.astimezone(zone).strftime("%Y%m%d")),
+        (rules.weeks, lambda moment: moment.astimezone(zone).strftime("%G%V")),
+        (rules.months, lambda moment: moment.astimezone(zone).strftime("%Y%m")),
+        (rules.years, lambda moment: moment.astimezone(zone).strftime("%Y")),
+    ]
+    kept = []
+    for most, bucket_of in buckets:
+        first_of: dict[str, Kept] = {}
+        for one in newest_first:
+            first_of.setdefault(bucket_of(one.taken_at), one)
+        kept += list(first_of.values())[:most]
+    return kept

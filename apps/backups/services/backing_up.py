@@ -1,0 +1,86 @@
+"""Making backups."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from dbbackup.db.exceptions import ConnectorError
+from dbbackup.storage import StorageError
+from django.core.exceptions import ValidationError
+from django.core.management import CommandError, call_command
+from django.db import DatabaseError, OperationalError
+from django.utils.translation import gettext as _
+
+from apps.backups import log
+from apps.backups.catalogue import Backup, Reason, backup_named, delete_files, newest_backup
+from apps.backups.connector import Making, Report, being_made, file_sha256, making
+from apps.backups.storage import METADATA, clear_unfinished, folder, hold
+
+LOCK = "backup"
+
+
+def back_up(*, reason: Reason = Reason.MANUAL, by: str, report: Report = lambda message: None) -> Backup:
+    """
+    Back up database and media files now and return what was stored.
+
+    ``report`` is told how far it is, and what it raises stops it. Raises ValidationError (code ``failed``)
+    with a sentence when it failed; then nothing is stored.
+    """
+    with hold(LOCK, wait=lambda: report(_("Waiting for another backup."))):
+        return make_backup(reason=reason, by=by, report=report)
+
+
+def make_backup(*, reason: Reason, by: str, report: Report) -> Backup:
+    """Do what ``back_up`` says, for who holds the lock of backups already."""
+    try:
+        clear_unfinished()
+        before = newest_backup()
+        one = Making(reason, by, report, before.name if before else None)
+        with making(one):
+            call_command("dbbackup", database="default", verbosity=0)
+        backup = newest_backup()
+        if backup is None or backup == before:
+            raise StorageError(_("Nothing was stored."))
+    except (ConnectorError, StorageError, CommandError, DatabaseError, psycopg.Error, OSError) as error:
+        why = reason_of(error)
+        log.record("backup", by=by, outcome="failed", message=why)
+        raise ValidationError(why, code="failed") from error
+    except BaseException as error:
+        log.record("backup", by=by, outcome="stopped", message=str(error))
+        raise
+    log.record("backup", by=by, outcome="done", name=backup.name, message=backup.reason_label)
+    return backup
+
+
+def verify_stored(*, filename: str, **kwargs: Any) -> None:
+    """
+    Receive ``post_backup``: read the file again as it is stored, and refuse what is not what was written.
+
+    dbbackup swallows what its metadata hook raises, and would call a backup without a manifest a success.
+    """
+    path = Path(folder() / filename)
+    one = being_made()
+    try:
+        stored = backup_named(filename)
+        if one is None or stored.facts != one.facts or file_sha256(path) != one.facts["sha256"]:
+            raise CommandError(_("What was stored is not what was written."))
+        stored.manifest()
+    except BaseException:
+        for left in (Path(f"{path}{METADATA}"), path):
+            left.unlink(missing_ok=True)
+        delete_files(filename)
+        raise
+
+
+def reason_of(error: Exception) -> str:
+    """Return why a tool or the disk failed, without the command it was called with."""
+    if isinstance(error, OperationalError | psycopg.OperationalError) and "connection" in str(error):
+        return _("The database does not answer.")
+    if isinstance(error, OSError) and error.strerror:
+        return _("The backup folder: %(why)s.") % {"why": error.strerror}
+    if isinstance(error, ValidationError):
+        return " ".join(error.messages)
+    lines = [line for line in str(error).splitlines() if line.strip() and "hint:" not in line]
+    telling = [line for line in lines if "error:" in line] or lines[:1] or [type(error).__name__]
+    return re.sub(r"^\S*pg_dump: (error: )?", "", telling[0]).strip()
