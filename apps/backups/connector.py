@@ -34,6 +34,7 @@ SYSTEM_FOLDERS = ["/usr/lib/postgresql/{major}/bin", "/usr/pgsql-{major}/bin"]
 DUMP_OPTIONS = "--no-owner --no-privileges --lock-wait-timeout=15s --compress=1"
 RESTORE_OPTIONS = "--no-owner --no-privileges --exit-on-error"
 RESTORES_AT_ONCE = 2
+FASTER = "-c maintenance_work_mem=256MB -c synchronous_commit=off"  # for a copy that is thrown away or tested
 CHUNK = 2**20
 TICK = 0.05  # seconds
 
@@ -131,7 +132,7 @@ class LedgerFlowConnector(PgDumpBinaryConnector):
         """
         with TemporaryFile() as errors:
             command = [*shlex.split(RESTORE_OPTIONS), f"--jobs={RESTORES_AT_ONCE}", *self._target(database)]
-            process = self._start("pg_restore", [*command, str(path)], stderr=errors)
+            process = self._start("pg_restore", [*command, str(path)], options=FASTER, stderr=errors)
             with _ended(process):
                 while process.poll() is None:
                     wait()
@@ -163,9 +164,11 @@ class LedgerFlowConnector(PgDumpBinaryConnector):
         where = arguments[0].rpartition("/")[0]
         return [f"{where}/{database}", *arguments[1:]]
 
-    def _start(self, tool: str, arguments: list[str], **streams: Any) -> subprocess.Popen[bytes]:
+    def _start(
+        self, tool: str, arguments: list[str], options: str = "", **streams: Any
+    ) -> subprocess.Popen[bytes]:
         path = client_tool(tool, int(connection.pg_version) // 10_000)  # type: ignore[attr-defined]
-        environment = {**child_environment(), **getattr(self, "_environment", {})}
+        environment = {**child_environment(), **getattr(self, "_environment", {}), "PGOPTIONS": options}
         return subprocess.Popen([*ends_with_us(), str(path), *arguments], env=environment, **streams)  # noqa: S603
 
 

@@ -37,7 +37,7 @@ def counted() -> list[tuple[str, str]]:
 
 
 def _compared(session: databases.Session, backup: Backup) -> Iterator[str]:
-    there = {name for name, _key in session.execute(manifest.TABLES).fetchall()}
+    there = {name for name, *_facts in session.execute(manifest.TABLES).fetchall()}
     for label, table in counted():
         if table not in there or not backup.facts:
             continue

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any
 
 import psycopg
 from dbbackup.db.base import get_connector
@@ -248,13 +247,3 @@ def _manage(arguments: list[str], database: str, report: Report) -> tuple[int, s
 def _last_line(text: str) -> str:
     lines = [line for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else ""
-
-
-def facts_now() -> dict[str, Any]:
-    """Return rows and newest keys of the live database, as a backup's facts have them."""
-    with databases.connect(databases.live_name()) as session:
-        tables = {}
-        for name, key in session.execute(manifest.TABLES).fetchall():
-            newest = "coalesce(max(id), 0)" if key else "0"
-            tables[name] = session.execute(f'SELECT count(*), {newest} FROM public."{name}"').fetchone()  # type: ignore[arg-type]  # noqa: S608
-        return tables
