@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
@@ -54,6 +55,8 @@ def health(now: datetime | None = None) -> Health:
         return Health(None, None, [why])
     newest = next(iter(every), None)
     tested = next((one for one in every if one.state == State.TESTED), None)
+    if newest is None:
+        return Health(None, None, [_("There is no backup yet.")])
     problems = [
         _late(tested, settings.BACKUP_TESTED_WITHIN_HOURS, now, _("tested backup")),
         _late(newest, settings.BACKUP_WITHIN_HOURS, now, _("backup")),
@@ -78,7 +81,9 @@ def _failed(every: list[Backup], tested: Backup | None) -> str:
     failed = next((one for one in every if one.state == State.FAILED), None)
     if failed is None or (tested and tested.taken_at > failed.taken_at):
         return ""
-    return _("%(name)s failed its test: %(why)s") % {"name": failed.name, "why": failed.test.findings[0]}  # type: ignore[union-attr]
+    when = date_format(timezone.localtime(failed.taken_at), "DATETIME_FORMAT")
+    why = failed.test.findings[0] if failed.test else ""
+    return _("The backup of %(when)s failed its test: %(why)s") % {"when": when, "why": why}
 
 
 def _space(newest: Backup | None) -> str:

@@ -1,6 +1,7 @@
 """What would be lost by going back to a backup, said before anybody decides."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 from django.utils import timezone
@@ -27,18 +28,22 @@ def losses(backup: Backup) -> list[str]:
 
 def contents(backup: Backup) -> str:
     """Return what a backup holds, such as "12,480 entries, 3 clients"; empty when that is not known."""
-    counts = [(count, label) for label, table in counted() if (count := backup.rows(table))]
-    return ", ".join(f"{count:,} {label}" for count, label in counts)
+    return ", ".join(said(count, how) for how, table in counted() if (count := backup.rows(table)))
 
 
-def counted() -> list[tuple[str, str]]:
-    """Return (what people call it, table) for what an app wants counted."""
-    return [(str(label), table) for register in counted_in_backups for label, table in [register()]]
+def counted() -> list[tuple[Any, str]]:
+    """Return (how a number of them is said, table) for what an app wants counted, the books first."""
+    return [register() for register in reversed(list(counted_in_backups))]
+
+
+def said(count: int, how: Any) -> str:
+    """Return a number of things in words, such as "12,480 entries"."""
+    return (how % {"count": count}).replace(str(count), f"{count:,}", 1)
 
 
 def _compared(session: databases.Session, backup: Backup) -> Iterator[str]:
     there = {name for name, *_facts in session.execute(manifest.TABLES).fetchall()}
-    for label, table in counted():
+    for how, table in counted():
         if table not in there or not backup.facts:
             continue
         name = sql.Identifier(table)
@@ -47,15 +52,13 @@ def _compared(session: databases.Session, backup: Backup) -> Iterator[str]:
             [backup.facts.get("newest", {}).get(table, 0)],
         ).fetchone()  # type: ignore[misc]
         then = backup.rows(table)
-        facts = {"label": label, "now": f"{now:,}", "then": f"{then:,}", "newer": f"{newer:,}"}
+        facts = {"now": said(now, how), "then": f"{then:,}", "newer": f"{newer:,}"}
         if newer:
-            yield (
-                _("%(label)s: %(now)s now, %(then)s in the backup; %(newer)s made since would go.") % facts
-            )
+            yield _("%(now)s now, %(then)s in the backup; %(newer)s made since would go.") % facts
         elif now != then:
-            yield _("%(label)s: %(now)s now, %(then)s in the backup.") % facts
+            yield _("%(now)s now, %(then)s in the backup.") % facts
         else:
-            yield _("%(label)s: %(now)s, as many as in the backup.") % facts
+            yield _("%(now)s, as many as in the backup.") % facts
     if changes := _changes(session, backup):
         yield _("%(count)s changes recorded in the history since would go.") % {"count": f"{changes:,}"}
 

@@ -32,6 +32,16 @@ from apps.core.jobs import start
 
 PERMISSION = "backups.use_backups"
 PILLS = {State.TESTED: "green", State.READ_BACK: "amber", State.STORED: "amber", State.FAILED: "red"}
+DEEDS = {
+    "backup": _("Backup"),
+    "test": _("Test"),
+    "restore": _("Restore"),
+    "undo": _("Undo of a restore"),
+    "delete": _("Delete"),
+    "drop": _("Drop a kept database"),
+    "download": _("Download"),
+}
+OUTCOMES = {"begun": _("Begun"), "done": _("Done"), "failed": _("Failed"), "stopped": _("Stopped")}
 MOST_LOG_LINES = 30
 SALT = "backups.run"
 DAY = 24 * 3600
@@ -65,7 +75,7 @@ class BackupsView(BackupsPage):
             copies=kept_copies(),
             run=run,
             run_token=signing.dumps(run["id"], salt=SALT) if run else "",
-            log=log.newest(MOST_LOG_LINES),
+            log=[_in_words(line) for line in log.newest(MOST_LOG_LINES)],
             **kwargs,
         )
 
@@ -303,6 +313,11 @@ def run_page(request: HttpRequest, token: str) -> HttpResponse:
         return redirect("run_page", token)
     context = {"run": run, "token": token, "goes_on": run["state"] in ("starting", "running")}
     return render(request, "backups/run.html", context)
+
+
+def _in_words(line: dict[str, Any]) -> dict[str, Any]:
+    label = DEEDS.get(line["what"], line["what"])
+    return {**line, "label": label, "ended": OUTCOMES.get(line["outcome"], line["outcome"])}
 
 
 def _listed() -> list[Backup]:

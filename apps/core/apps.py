@@ -2,6 +2,7 @@ from axes.apps import AppConfig as AxesAppConfig
 from django.apps import AppConfig
 from django.contrib.auth.apps import AuthConfig
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 
 class CoreConfig(AppConfig):
@@ -14,7 +15,9 @@ class CoreConfig(AppConfig):
         from apps.core.registry import counted_in_backups
 
         guards.explain_model(User)
-        counted_in_backups.register(lambda: (_("people"), "core_user"))
+        counted_in_backups.register(
+            lambda: (ngettext_lazy("%(count)s person", "%(count)s people", "count"), "core_user")
+        )
 
 
 class GroupsConfig(AuthConfig):

@@ -48,7 +48,7 @@ close_checks: Registry[Callable[[Sequence[tuple[Any, date]]], Iterable[Any]]] = 
 #: ``(client ids) -> iterable of Failure``: a rule of these clients' books, asked again; see ledger.checking.
 book_checks: Registry[Callable[[Sequence[int]], Iterable[Any]]] = Registry()
 
-#: ``() -> (what people call it, table)``: what the screens count in a backup. Facts that its test
+#: ``() -> (how a number of them is said, table)``: what the screens count in a backup. Facts that its test
 #: compares are views of the database, see backups.manifest.
 counted_in_backups: Registry[Callable[[], tuple[Text, str]]] = Registry()
 

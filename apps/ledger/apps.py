@@ -1,5 +1,6 @@
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 
 class LedgerConfig(AppConfig):
@@ -14,7 +15,9 @@ class LedgerConfig(AppConfig):
 
         for find in (search.find_pages, search.find_in_journal):  # after the clients that profiles finds
             searches.register(find)
-        counted_in_backups.register(lambda: (_("entries"), "ledger_journalentry"))
+        counted_in_backups.register(
+            lambda: (ngettext_lazy("%(count)s entry", "%(count)s entries", "count"), "ledger_journalentry")
+        )
         for model in self.get_models():
             guards.explain_model(model)
             guards.explain(f"{model._meta.db_table}_emptied", refusals.EMPTIED)

@@ -1,6 +1,7 @@
 from django.apps import AppConfig, apps
 from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 
 class ProfilesConfig(AppConfig):
@@ -14,7 +15,9 @@ class ProfilesConfig(AppConfig):
         from apps.profiles.models import Client, StaffAccess
 
         scopes.register(access.scope_to_clients)
-        counted_in_backups.register(lambda: (_("clients"), "profiles_client"))
+        counted_in_backups.register(
+            lambda: (ngettext_lazy("%(count)s client", "%(count)s clients", "count"), "profiles_client")
+        )
         guards.explain_model(Client)
         guards.explain_model(StaffAccess)
         with_models = [app for app in apps.get_app_configs() if app.models_module]

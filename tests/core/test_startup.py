@@ -86,7 +86,7 @@ def test_ready_when_database_migrations_and_worker_are(client, worker_seen, monk
     monkeypatch.setattr("apps.backups.dashboard._remembered", (float("-inf"), []))
     answer = client.get("/readyz", headers={"host": "anything.example"})
     assert (answer.status_code, answer.json()["ready"], answer.json()["failures"]) == (200, True, [])
-    assert "There is no tested backup." in answer.json()["warnings"]  # and people still come here
+    assert "There is no backup yet." in answer.json()["warnings"]  # and people still come here
 
 
 def test_not_ready_without_a_worker(client):

@@ -184,7 +184,8 @@ def _running(what: str, name: str, by: str, identity: str, say: Any) -> Iterator
             run.end("failed", _("It failed for a reason that is in the log of its process."))
             log.record(what, by=by, outcome="failed", name=name)
             raise
-        log.record(what, by=by, outcome="done", name=run.facts["name"], message=run.facts.get("kept", ""))
+        kept = _("What was live is kept as %(name)s.") % {"name": run.facts.get("kept", "")}
+        log.record(what, by=by, outcome="done", name=run.facts["name"], message=kept)
 
 
 def _start(arguments: list[str], by: str) -> str:
