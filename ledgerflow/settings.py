@@ -98,7 +98,7 @@ TEMPLATES = [
 DATABASES = {
     "default": {
         **env.database("DATABASE_URL"),
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "apps.core.postgresql",  # Django's, which outlives a restore
         "CONN_MAX_AGE": 0 if ENVIRONMENT == "test" else 60,
         "CONN_HEALTH_CHECKS": True,  # a connection lost to a restart or a restore is replaced unseen
     }

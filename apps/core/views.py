@@ -2,6 +2,7 @@
 
 import sys
 
+import psycopg
 from django.contrib import admin
 from django.core.paginator import InvalidPage
 from django.db import InterfaceError, OperationalError
@@ -19,6 +20,14 @@ def palette(request: HttpRequest) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Say what happened without a traceback; needs no database, which may be what failed."""
-    database_is_away = issubclass(sys.exc_info()[0] or Exception, OperationalError | InterfaceError)
-    name, status = ("503", 503) if database_is_away else ("500", 500)
+    name, status = ("503", 503) if _is_database_away(sys.exc_info()[1]) else ("500", 500)
     return HttpResponse(render_to_string(f"{name}.html"), status=status)
+
+
+def _is_database_away(error: BaseException | None) -> bool:
+    """Return whether an error, or what caused it, is a database that cannot be reached or written to now."""
+    away: tuple[type[BaseException], ...] = (OperationalError, InterfaceError)
+    away += (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction)
+    while error is not None and not isinstance(error, away):
+        error = error.__cause__
+    return error is not None
