@@ -17,17 +17,21 @@ from ledgerflow import embedded
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 class Stack:
     """A database, a web server and a worker of their own, all of which can be killed."""
 
     def __init__(self, folder, kind="test"):
         self.data, self.kind = folder / "pg", kind
         self.processes = {}
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
 
-    def start(self):
+    def start_database(self):
         server = embedded.start(self.data)
         self.environment = {
             **os.environ,
@@ -40,16 +44,25 @@ class Stack:
         named = Env.db_url_config(server.url)
         self.database = {"host": named["HOST"], "user": named["USER"], "dbname": named["NAME"]}
         self.manage("migrate", "--verbosity=0")
-        web = ["runserver", "--nothreading", "--noreload", "--insecure", f"127.0.0.1:{self.port}"]
-        for name, arguments in {"web": web, "worker": ["worker"]}.items():
-            self.processes[name] = subprocess.Popen(
-                [sys.executable, "manage.py", *arguments],
-                cwd=ROOT,
-                env=self.environment,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
+
+    def start(self):
+        self.start_database()
+        self.start_web("web", self.port)
+        self.start_process("worker", "worker")
         self.until(lambda: self.get("/readyz") == 200, 30)
+
+    def start_web(self, name, port):
+        options = ["--nothreading", "--noreload", "--insecure"]
+        self.start_process(name, "runserver", *options, f"127.0.0.1:{port}")
+
+    def start_process(self, name, *arguments):
+        self.processes[name] = subprocess.Popen(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
 
     def kill(self, *names):
         for name in names:
@@ -71,9 +84,9 @@ class Stack:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ""
 
-    def get(self, path):
+    def get(self, path, port=0):
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port or self.port}{path}", timeout=5) as answer:
                 return answer.status
         except urllib.error.HTTPError as error:
             return error.code
