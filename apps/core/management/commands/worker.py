@@ -1,6 +1,7 @@
 import asyncio
 import logging
 import os
+import signal
 from contextlib import suppress
 from typing import Any
 
@@ -56,49 +57,55 @@ class Command(BaseCommand):
         except (ConnectorException, OperationalError, psycopg.OperationalError) as error:
             raise CommandError("The database does not answer; the worker stops.") from error
 
-    async def _run(self, **options: Any) -> None:
+    async def _run(self, *, install_signal_handlers: bool = True) -> None:
         """
-        Work until told to stop, and start over when a restore has put another database in the place of ours.
+        Work until told to stop; start over when a restore has put another database in the place of ours.
 
-        Nothing there knows this worker: no job can be handed to it, and nobody sees that it is alive.
+        There nothing knows this worker: no job can be handed to it, and nobody sees that it is alive.
         """
-        while await self._run_once(**options):
-            logger.warning("The database was changed over or restarted; the worker starts over.")
+        told_to_stop = asyncio.Event()
+        if install_signal_handlers:
+            for which in (signal.SIGINT, signal.SIGTERM):
+                asyncio.get_running_loop().add_signal_handler(which, told_to_stop.set)
+        while not told_to_stop.is_set():
+            async with app.open_async():
+                await self._run_once(told_to_stop)
 
-    async def _run_once(self, **options: Any) -> bool:
-        """Work, and return whether to start over. Raises ConnectorException when the database is away."""
-        async with app.open_async():
-            await pick_up_lost_jobs.func(0)  # the minute's turn would come later
-            app.perform_import_paths()
-            worker = Worker(
-                app=app, concurrency=JOBS_AT_ONCE, shutdown_graceful_timeout=SECONDS_TO_FINISH, **options
-            )
-            looking = asyncio.create_task(self._stop_once_unknown(worker))
-            try:
-                await worker.run()
-            except ConnectorException:
-                # Cut off by a change of databases, or by a restart; one that is still away ends us.
-                await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
-                await app.check_connection_async()
-                return True
-            finally:
-                looking.cancel()
-            return looking.done() and not looking.cancelled()
-
-    async def _stop_once_unknown(self, worker: Worker) -> None:
-        while True:
-            await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
-            with suppress(ConnectorException):  # the worker meets it as well
-                if await self._is_unknown(worker):
-                    worker.stop()
-                    return
-
-    async def _is_unknown(self, worker: Worker) -> bool:
-        """Return whether the worker has registered, and the database knows nothing of it."""
-        if worker.worker_id is None:
-            return False
-        found = await app.connector.execute_query_one_async(
-            "SELECT EXISTS (SELECT FROM procrastinate_workers WHERE id = %(id)s) AS is_known",
-            id=worker.worker_id,
+    async def _run_once(self, told_to_stop: asyncio.Event) -> None:
+        """Work until told to stop or cut off. Raises ConnectorException when the database is away."""
+        await pick_up_lost_jobs.func(0)  # the minute's turn would come later
+        app.perform_import_paths()
+        worker = Worker(
+            app=app,
+            concurrency=JOBS_AT_ONCE,
+            shutdown_graceful_timeout=SECONDS_TO_FINISH,
+            install_signal_handlers=False,
         )
-        return not found["is_known"]
+        looking = asyncio.create_task(self._stop_in_time(worker, told_to_stop))
+        try:
+            await worker.run()
+        except ConnectorException:
+            if told_to_stop.is_set():
+                raise
+        finally:
+            looking.cancel()
+        if not told_to_stop.is_set():
+            logger.warning("The database was changed over or restarted; the worker starts over.")
+            await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+            await app.check_connection_async()  # one that is still away ends us
+
+    async def _stop_in_time(self, worker: Worker, told_to_stop: asyncio.Event) -> None:
+        """Stop the worker when somebody says so, or the database no longer knows it."""
+        is_known = True
+        while is_known and not told_to_stop.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(told_to_stop.wait(), SECONDS_BETWEEN_LOOKS)
+            with suppress(ConnectorException):  # the worker meets it as well
+                is_known = worker.worker_id is None or await self._is_known(worker.worker_id)
+        worker.stop()
+
+    async def _is_known(self, worker_id: int) -> bool:
+        found = await app.connector.execute_query_one_async(
+            "SELECT EXISTS (SELECT FROM procrastinate_workers WHERE id = %(id)s) AS is_known", id=worker_id
+        )
+        return bool(found["is_known"])
