@@ -27,6 +27,18 @@ from apps.backups.storage import folder
 
 ROOM = 1.5  # times the database's size, for a copy of it and what making it takes
 CHUNK = 2**20
+# A tool, the server or the disk went away meanwhile: of the backup itself nothing is known then.
+NOT_THE_BACKUPS_FAULT = (
+    "signal",
+    "worker process",
+    "No space left",
+    "out of memory",
+    "server closed the connection",
+    "terminating connection",
+    "connection to server",
+    "connection is",
+    "the database system is",
+)
 
 
 def run_test(name: str, *, by: str, report: Report = lambda message: None) -> Test:
@@ -169,7 +181,7 @@ def _restore(backup: Backup, scratch: str, report: Report) -> Iterator[str]:
         try:
             connector.restore_into(scratch, folder() / backup.name, wait)
         except ConnectorError as error:
-            if "No space left" in str(error) or "signal" in str(error):
+            if _is_no_fault_of_the_backup(str(error)):
                 raise
             yield _("It cannot be restored: %(why)s") % {"why": error}
 
@@ -215,7 +227,8 @@ def _manage(arguments: list[str], database: str, report: Report) -> tuple[int, s
     """
     Run a command of manage.py on another database, in a process that cannot touch the live one.
 
-    Return its exit code, and what it wrote to both outputs.
+    Return its exit code, and what it wrote to both outputs. Raises ConnectorError when it was killed or
+    could not reach the database.
     """
     environment = child_environment() | {
         "LEDGERFLOW_DATABASE_NAME": database,
@@ -236,12 +249,25 @@ def _manage(arguments: list[str], database: str, report: Report) -> tuple[int, s
         while True:
             try:
                 told, errors = process.communicate(timeout=0.5)
-                return process.returncode, told, errors
+                break
             except subprocess.TimeoutExpired:
                 report("")
     finally:
         process.kill()
         process.wait()
+    if process.returncode < 0:
+        raise ConnectorError(
+            _("%(command)s was ended by signal %(signal)s.")
+            % {"command": arguments[0], "signal": -process.returncode}
+        )
+    why = _last_line(errors)
+    if process.returncode and _is_no_fault_of_the_backup(why):
+        raise ConnectorError(why)
+    return process.returncode, told, errors
+
+
+def _is_no_fault_of_the_backup(why: str) -> bool:
+    return any(words in why for words in NOT_THE_BACKUPS_FAULT)
 
 
 def _last_line(text: str) -> str:
