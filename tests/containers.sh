@@ -63,6 +63,28 @@ back_up_in() { # SERVICE
         [ "$(backups_on_host | wc -l)" -eq $((before + 1)) ]
 }
 
+tests_the_newest() { "$DC" exec -T worker python manage.py backup_test; }
+restores_the_newest() { "$DC" exec -T django python manage.py restore_backup --noinput; }
+backups_are_well() { "$DC" exec -T worker python manage.py backup_check; }
+contains_all() { [ -z "$(comm -23 <(echo "$1") <(backups_on_host))" ]; }
+make_later_user() { # one who is not in the backup
+    "$DC" exec -T -e DJANGO_SUPERUSER_USERNAME=later -e DJANGO_SUPERUSER_PASSWORD="$PASSWORD" \
+        -e DJANGO_SUPERUSER_EMAIL=later@example.com django python manage.py createsuperuser --noinput
+}
+is_gone() { [ "$(as_superuser "SELECT count(*) FROM core_user WHERE username = '$1'")" = 0 ]; }
+runbook() { # the commands of docs/operations.md, as somebody types them after "down -v"
+    sed -n '/^### Somebody ran/,/^### A migration/p' docs/operations.md | sed -n '/^```sh/,/^```/p' | grep '^docker compose'
+}
+comes_back_by_the_runbook() {
+    local line
+    while read -r line; do
+        line=${line#docker compose -f docker-compose.prod.yml }
+        case "$line" in *restore_backup) line="${line/exec /exec -T } --noinput" ;; esac
+        # shellcheck disable=SC2086  # words of a command line
+        "$DC" $line </dev/null || return 1
+    done < <(runbook)
+}
+
 common() {
     checked "the web process is alive" answers "$URL/healthz"
     checked "everything is ready, and the worker was seen" eventually 60 answers "$URL/readyz"
@@ -75,6 +97,13 @@ common() {
     checked "a backup is made and listed in django" back_up_in django
     checked "a backup is made and listed in worker" back_up_in worker
     checked "a job has run" eventually 90 a_job_has_run
+    checked "the newest backup is tested" tests_the_newest
+    checked "the backups are well" backups_are_well
+    checked "somebody is added after it" make_later_user
+    checked "it is restored while everything runs" restores_the_newest
+    checked "who came later is gone" is_gone later
+    checked "everything is ready again, the worker too" eventually 90 answers "$URL/readyz"
+    checked "the user signs in again" eventually 30 sign_in "$@"
 }
 
 # --- dev: what is edited is what runs ---
@@ -89,6 +118,9 @@ worker_reloaded() { "$DC" logs worker 2>&1 | grep -q 'urls.py changed, reloading
 
 inside_dev() {
     common
+    checked "the stack goes down with its volumes" goes_down
+    checked "it comes back from its backup by the runbook" comes_back_by_the_runbook
+    checked "the user signs in again" eventually 60 sign_in
     edit_source
     checked "the web process serves an edit at once" eventually 30 answers "$URL/edited"
     checked "the worker starts again after an edit" eventually 30 worker_reloaded
@@ -170,7 +202,9 @@ inside_prod() {
     checked "it does not start without secrets, and says so" refuses_missing_secrets
     checked "it starts again, with its secrets in files" eval 'take_secrets_from_files && start_and_wait'
     checked "the same user signs in again" sign_in --https
-    checked "no backup is lost" [ "$before" = "$(backups_on_host)" ]
+    checked "everything comes back from a backup by the runbook" comes_back_by_the_runbook
+    checked "the same user signs in once more" eventually 60 sign_in --https
+    checked "no backup is lost" contains_all "$before"
     checked "every backup is still listed" lists_all_backups django
 }
 

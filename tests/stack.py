@@ -32,6 +32,11 @@ class Stack:
         self.port = free_port()
 
     def start_database(self):
+        self.start_server()
+        self.manage("migrate", "--verbosity=0")
+
+    def start_server(self):
+        """Start a server with an empty database in it, where there is none yet."""
         server = embedded.start(self.data)
         self.environment = {
             **os.environ,
@@ -43,7 +48,6 @@ class Stack:
         }
         named = Env.db_url_config(server.url)
         self.database = {"host": named["HOST"], "user": named["USER"], "dbname": named["NAME"]}
-        self.manage("migrate", "--verbosity=0")
 
     def start(self):
         self.start_database()

@@ -22,7 +22,7 @@ from apps.ledger.services import post_entry
 client, accounts = make_books(make_client("ACORN"))
 owner = make_owner()
 for number in range(3):
-    draft = make_draft(client, ("1010", 100), ("4000", -100), day=f"2025-0{number + 1}-10")
+    draft = make_draft(client, ("1010", 100), ("4000", -100), day=f"2026-0{number + 1}-10")
     post_entry(draft, by=owner)
 Path(settings.MEDIA_ROOT).mkdir(exist_ok=True)
 (Path(settings.MEDIA_ROOT) / "paper.pdf").write_bytes(b"a paper")
@@ -54,7 +54,8 @@ class Machine:
 
     def __init__(self, folder):
         self.stack = Stack(folder)
-        self.stack.begin()
+        self.stack.start_server()
+        self.stack.environment["BACKUP_BEFORE_MIGRATE"] = "on"  # as it is outside tests
 
     def run(self, line, *, code=ROOT, succeeds=True, **names):
         for word, name in names.items():
@@ -121,7 +122,7 @@ def test_the_disk_of_the_database_is_dead(machine):
     machine.run("python manage.py backup")
     embedded.drop(machine.stack.data)
     shutil.rmtree(machine.stack.environment["MEDIA_ROOT"])
-    machine.stack.begin()  # an empty cluster with the role and an empty database
+    machine.stack.start_server()  # an empty cluster with the role and an empty database
     assert machine.query("SELECT to_regclass('core_user')") == [(None,)]
     restore, check = commands("The disk of the database is dead")
     machine.run(restore)
