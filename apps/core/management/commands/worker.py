@@ -2,14 +2,16 @@ import asyncio
 import logging
 import os
 import signal
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
 import psycopg
+from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, CommandParser
 from django.core.management.base import BaseCommand
-from django.db import OperationalError
+from django.db import OperationalError, close_old_connections
 from django.utils import autoreload
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import ConnectorException
@@ -24,6 +26,17 @@ logger = logging.getLogger(__name__)
 SECONDS_TO_FINISH = 2
 JOBS_AT_ONCE = 2
 SECONDS_BETWEEN_LOOKS = 1
+
+
+def without_dead_connection(go_on: Callable[[], Any], *about: Any) -> Any:
+    """Let a job begin as a request does: a connection that was lost under the job before is replaced."""
+    close_old_connections()
+    return go_on()
+
+
+async def without_dead_connection_async(go_on: Callable[[], Awaitable[Any]], *about: Any) -> Any:
+    await sync_to_async(close_old_connections)()
+    return await go_on()
 
 
 class Command(BaseCommand):
@@ -73,6 +86,7 @@ class Command(BaseCommand):
 
     async def _run_once(self, told_to_stop: asyncio.Event) -> None:
         """Work until told to stop or cut off. Raises ConnectorException when the database is away."""
+        await sync_to_async(close_old_connections)()
         await pick_up_lost_jobs.func(0)  # the minute's turn would come later
         app.perform_import_paths()
         worker = Worker(
@@ -80,6 +94,7 @@ class Command(BaseCommand):
             concurrency=JOBS_AT_ONCE,
             shutdown_graceful_timeout=SECONDS_TO_FINISH,
             install_signal_handlers=False,
+            task_middleware=[without_dead_connection, without_dead_connection_async],
         )
         looking = asyncio.create_task(self._stop_in_time(worker, told_to_stop))
         try:
