@@ -55,18 +55,19 @@ class Stack:
         self.start_process("worker", "worker")
         self.until(lambda: self.get("/readyz") == 200, 30)
 
-    def start_web(self, name, port):
+    def start_web(self, name, port, **environment):
         options = ["--nothreading", "--noreload", "--insecure"]
-        self.start_process(name, "runserver", *options, f"127.0.0.1:{port}")
+        self.start_process(name, "runserver", *options, f"127.0.0.1:{port}", **environment)
 
-    def start_process(self, name, *arguments):
-        self.processes[name] = subprocess.Popen(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env=self.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+    def start_process(self, name, *arguments, **environment):
+        with open(self.data.with_name(f"{name}.log"), "ab") as log:
+            self.processes[name] = subprocess.Popen(
+                [sys.executable, "manage.py", *arguments],
+                cwd=ROOT,
+                env={**self.environment, **environment},
+                stdout=log,
+                stderr=log,
+            )
 
     def kill(self, *names):
         for name in names:

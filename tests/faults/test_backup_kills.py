@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from apps.backups.catalogue import State, backups, newest_backup
+from apps.backups.catalogue import State, backups, delete_files, newest_backup
 from apps.backups.storage import METADATA, folder
 from ledgerflow import embedded
 
@@ -157,7 +157,8 @@ def test_a_whole_restore_killed_while_it_changes_the_databases(books, live):
 
 @pytest.mark.parametrize("which", SIGNALS)
 def test_a_prune_can_be_killed_at_any_moment(books, live, which):
-    made = newest_backup().name
+    books.commands.run("backup")
+    made = newest_backup().name  # by hand: those before a restore are pinned
     copy_often(made)
     began = time.monotonic()
     books.commands.run("backup_prune")
@@ -167,9 +168,12 @@ def test_a_prune_can_be_killed_at_any_moment(books, live, which):
         kill_at(books, which, "", typical * (moment + 0.5) / MOMENTS, "backup_prune")
         assert_well(books, live)
     books.commands.run("backup_prune")
-    assert not [one for one in backups() if one.taken_at.year == 2020][1:]  # the first of its year stays
     assert newest_backup().name == made
+    old = [one.name for one in backups() if one.taken_at.year == 2020]
+    assert len(old) <= 1  # the newest of its year may stay
     assert_well(books, live)
+    for name in old:
+        delete_files(name)
     books.assert_clean()
 
 
