@@ -9,7 +9,12 @@ from apps.backups.catalogue import Reason, State, backups, newest_backup
 from apps.backups.runs import STOP
 from apps.backups.storage import folder, hold
 
-BY_SCHEDULE = "from apps.backups import tasks; tasks._back_up()"
+BY_SCHEDULE = """
+from apps.backups import services
+from apps.backups.catalogue import Reason
+services.back_up(reason=Reason.SCHEDULED, by="the worker")
+services.prune(by="the worker")
+"""
 BY_JOB = """
 from apps.backups.tasks import back_up
 from apps.core.jobs import start
