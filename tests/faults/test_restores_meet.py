@@ -35,11 +35,15 @@ def live(books):
         books.add_client("AFTER")
     holds = books.manifest()
     yield holds
-    while books.kept() and not books.is_same(holds):
+    if books.kept():
         books.commands.run("undo_restore", "--noinput")
-    assert books.is_same(holds)
+    assert without_jobs(books.manifest()) == without_jobs(holds)
     books.drop_kept()
     books.assert_clean()
+
+
+def without_jobs(manifest):
+    return {name: facts for name, facts in manifest["tables"].items() if name != "core_job"}
 
 
 def start_restore(books):
