@@ -149,9 +149,7 @@ def test_a_migration_broke_in_the_middle(machine, tmp_path):
     refused = machine.run("python manage.py migrate", succeeds=False)
     assert "newer than this LedgerFlow" in refused
     listing, restore = commands("A migration broke in the middle")
-    name = next(
-        line.split()[0] for line in machine.run(listing).splitlines() if "Before an upgrade" in line
-    )
+    name = next(line.split()[0] for line in machine.run(listing).splitlines() if "Before an upgrade" in line)
     machine.run(restore, NAME=name)
     assert machine.query("SELECT to_regclass('core_half')") == [(None,)]
     machine.run("python manage.py migrate")
