@@ -186,3 +186,17 @@ def test_the_screen_says_what_failed_and_fits_a_phone(new_page, page, address, s
     with page.expect_download() as download:
         page.get_by_role("button", name="Download").click()
     assert Path(download.value.path()).stat().st_size == sorted(folder.glob("*.psql.bin"))[0].stat().st_size
+
+
+def test_every_table_is_dropped_and_a_command_brings_them_back(new_page, address, stack):
+    stack.manage("backup")
+    with psycopg.connect(**stack.database) as session:
+        tables = session.execute("SELECT format('%I', tablename) FROM pg_tables WHERE schemaname = 'public'")
+        session.execute("DROP TABLE {} CASCADE".format(", ".join(name for (name,) in tables)))
+    assert stack.get("/admin/login/") in (200, 500)
+    assert stack.get("/readyz") == 503
+    stack.manage("restore_backup", "--noinput")
+    sign_in(new_page(), address, "mona", PASSWORD)
+    if stack.processes["worker"].poll() is not None:  # it had no tables to look for work in
+        stack.start_process("worker", "worker")  # as docker or make run would
+    stack.until(lambda: stack.get("/readyz") == 200, 60)
