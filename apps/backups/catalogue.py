@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.backups.connector import file_sha256, manifest_of
-from apps.backups.manifest import Manifest
+from apps.backups.manifest import PARTS, Manifest
 from apps.backups.storage import METADATA, folder, replace
 
 CLOCKS_DIFFER = timedelta(minutes=5)  # a name from further ahead is none of ours
@@ -110,8 +111,9 @@ class Backup:
         try:
             if file_sha256(manifest_of(self.name)) != self.facts["manifest_sha256"]:
                 raise ValueError("another checksum")
-            return json.loads(gzip.decompress(manifest_of(self.name).read_bytes()))
-        except (OSError, ValueError, KeyError, EOFError) as error:
+            told = json.loads(gzip.decompress(manifest_of(self.name).read_bytes()))
+            return {part: told[part] for part in PARTS}
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zlib.error) as error:
             raise ValidationError(
                 _("The manifest of %(name)s is missing or damaged.") % {"name": self.name}, code="manifest"
             ) from error
@@ -175,6 +177,8 @@ def _facts(name: str) -> dict[str, Any]:
             "sha256": str,
             "manifest_sha256": str,
             "rows": dict,
+            "media": dict,
+            "database_bytes": int,
         }
         return told if all(isinstance(told[key], kind) for key, kind in wanted.items()) else {}
     except (OSError, ValueError, KeyError, TypeError):

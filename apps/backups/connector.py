@@ -109,7 +109,7 @@ class LedgerFlowConnector(PgDumpBinaryConnector):
                 bytes=incoming.stat().st_size,
                 sha256=file_sha256(incoming),
                 manifest_sha256=file_sha256(manifest_of(self.filename)),
-                media={"files": files, "bytes": size},
+                media={"files": files, "bytes": size, "sha256": file_sha256(media.list_of(self.filename))},
                 rows={table: facts[0] for table, facts in found["tables"].items()},
                 newest={table: facts[2] for table, facts in found["tables"].items() if facts[2]},
                 server=found["server"],

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from psycopg import Cursor, sql
 
 Manifest = dict[str, Any]
+PARTS = ("tables", "facts", "schema", "migrations", "server", "database_bytes")
 
 FACTS = "manifest_"
 MOST_NAMED = 20  # differences that are told one by one

@@ -43,7 +43,7 @@ def prune(*, by: str) -> list[Backup]:
         for one in gone:
             delete_files(one.name)
             log.record("delete", by=by, outcome="done", name=one.name, message=_("by the rules"))
-        media.prune_pool([one.name for one in backups()])
+        media.prune_pool([one.name for one in backups() if one.facts])
     return gone
 
 
@@ -60,7 +60,7 @@ def delete_backup(name: str, *, by: str) -> None:
             )
         delete_files(name)
         log.record("delete", by=by, outcome="done", name=name)
-        media.prune_pool([one.name for one in backups()])
+        media.prune_pool([one.name for one in backups() if one.facts])
 
 
 def is_one_of_the_last(backup: Backup) -> bool:

@@ -21,7 +21,13 @@ from django.utils.translation import gettext as _
 
 from apps.backups import databases, log, manifest, media
 from apps.backups.catalogue import Backup, Test, backup_named, keep_test
-from apps.backups.connector import LedgerFlowConnector, Report, child_environment, ends_with_us
+from apps.backups.connector import (
+    LedgerFlowConnector,
+    Report,
+    child_environment,
+    ends_with_us,
+    file_sha256,
+)
 from apps.backups.services.backing_up import reason_of
 from apps.backups.storage import folder
 
@@ -105,7 +111,7 @@ def restored_copy(backup: Backup, *, by: str, report: Report) -> Iterator[Restor
                     findings += _bring_up_to_date(wanted, scratch, report)
                 if not findings:
                     findings += _check_books(scratch, report)
-            findings += media.problems(backup.name, report)
+            findings += _files(backup, report)
             test = Test(datetime.now(UTC), by, round(time.monotonic() - began, 1), findings)
             keep_test(backup.name, test)
             outcome = "done" if test.is_clean else "failed"
@@ -161,6 +167,20 @@ def _damage(backup: Backup, report: Report) -> Iterator[str]:
             report(_("Reading the file."))
     if digest.hexdigest() != backup.facts["sha256"]:
         yield _("The file is not what was stored: it was damaged or changed since.")
+
+
+def _files(backup: Backup, report: Report) -> Iterator[str]:
+    """Yield a sentence for each media file that the backup would not give back."""
+    if not backup.facts:
+        return
+    try:
+        is_whole = file_sha256(media.list_of(backup.name)) == backup.facts["media"]["sha256"]
+    except FileNotFoundError:
+        is_whole = False
+    if is_whole:
+        yield from media.problems(backup.name, report)
+    else:
+        yield _("The list of its media files is missing or damaged.")
 
 
 def _restore(backup: Backup, scratch: str, report: Report) -> Iterator[str]:
