@@ -11,13 +11,14 @@ on_all_cores = -n auto --maxprocesses 4 --dist loadgroup
 compile = $(python) -m piptools compile --quiet --strip-extras --no-emit-find-links --no-emit-index-url \
 	--no-emit-trusted-host $(ARGS)
 
-.PHONY: help environment run test fuzz guards bench stop reset lint types requirements
+.PHONY: help environment run test fuzz guards faults bench stop reset lint types requirements
 
 help:
 	@echo 'make run           serve http://127.0.0.1:9000 with a demo; PORT= takes another port'
 	@echo 'make test          run all tests, on all cores; ARGS= goes to pytest, on one'
 	@echo 'make fuzz          play random histories of books for minutes; EXAMPLES= says how many'
 	@echo 'make guards        write docs/guards.md anew: what the books refuse, on which path'
+	@echo 'make faults        write docs/backup-faults.md anew: what goes wrong with backups, and what is read then'
 	@echo 'make bench         time the goals of speed on a million lines and more (about 15 minutes)'
 	@echo 'make stop          end the embedded database, and the `make run` that uses it'
 	@echo 'make reset         delete the embedded database, after a typed yes'
@@ -42,6 +43,9 @@ fuzz: environment
 
 guards: environment
 	@WRITE_GUARDS=1 exec $(python) -m pytest tests/ledger/test_guards.py $(ARGS)
+
+faults: environment
+	@WRITE_FAULTS=1 exec $(python) -m pytest tests/backups/test_fault_table.py $(ARGS)
 
 bench: environment
 	@$(python) -m tests.bench $(ARGS)

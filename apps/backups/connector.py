@@ -26,12 +26,14 @@ from django.conf import settings
 from django.core.files import File
 from django.db import connection
 from django.utils.translation import gettext as _
+from psycopg import sql
 
 from apps.backups import databases, manifest, media
 from apps.backups.storage import INCOMING, IncomingFile, folder, put, write
 
 SYSTEM_FOLDERS = ["/usr/lib/postgresql/{major}/bin", "/usr/pgsql-{major}/bin"]
-DUMP_OPTIONS = "--no-owner --no-privileges --lock-wait-timeout=15s --compress=1"
+LOCK_TIMEOUT = "15s"  # so long a backup waits for a table that somebody keeps locked
+DUMP_OPTIONS = f"--no-owner --no-privileges --lock-wait-timeout={LOCK_TIMEOUT} --compress=1"
 RESTORE_OPTIONS = "--no-owner --no-privileges --exit-on-error"
 RESTORES_AT_ONCE = 2
 FASTER = "-c maintenance_work_mem=256MB -c synchronous_commit=off"  # for a copy that is thrown away or tested
@@ -94,6 +96,8 @@ class LedgerFlowConnector(PgDumpBinaryConnector):
         one = being_made()
         if one is None:
             raise CommandConnectorError(_("Use the command backup, or dbbackup, to make a backup."))
+        if manifest_of(self.filename).exists():  # of another one, which keeps what is its own
+            raise CommandConnectorError(_("There is a backup of this moment already; try again."))
         began = datetime.now(UTC)
         incoming = folder() / INCOMING / self.filename
         with databases.connect(self.settings["NAME"]) as session, _collecting(session) as collected:
@@ -137,7 +141,7 @@ class LedgerFlowConnector(PgDumpBinaryConnector):
                 while process.poll() is None:
                     wait()
                     time.sleep(TICK)
-            refuse_failure(process, errors)
+            refuse_failure("pg_restore", process, errors)
 
     def _dump_and_read_back(self, file: IO[bytes], path: Path, snapshot: str, one: Making) -> None:
         options = [*shlex.split(DUMP_OPTIONS), "--format=custom", f"--snapshot={snapshot}"]
@@ -154,8 +158,8 @@ class LedgerFlowConnector(PgDumpBinaryConnector):
                 )
                 with _ended(read):
                     _follow(path, dump, read, one.report)
-            refuse_failure(dump, dump_errors)
-            refuse_failure(read, read_errors)
+            refuse_failure("pg_dump", dump, dump_errors)
+            refuse_failure("pg_restore", read, read_errors)
 
     def _target(self, database: str) -> list[str]:
         """Return the argument that names a database; the password goes through the environment."""
@@ -220,6 +224,7 @@ class _Collected:
 def _collecting(session: databases.Session) -> Iterator[_Collected]:
     session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     session.read_only = True
+    session.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(LOCK_TIMEOUT)))
     collected = _Collected(session)
     collected._thread.start()
     try:
@@ -262,8 +267,16 @@ def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
         process.wait()
 
 
-def refuse_failure(process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
-    """Raise CommandConnectorError with the reason when a tool did not end well."""
+class NotItsFault(CommandConnectorError):
+    """A tool did not end well for a reason that tells nothing about the file it was given."""
+
+
+def refuse_failure(tool: str, process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
+    """
+    Raise CommandConnectorError with the reason when a tool did not end well.
+
+    It is NotItsFault when the tool was killed, or the disk or the server failed it.
+    """
     if not process.wait():
         return
     errors.seek(0)
@@ -271,9 +284,18 @@ def refuse_failure(process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
     lines = [line for line in told if line.strip() and "hint:" not in line]
     telling = [line for line in lines if "error:" in line or "ERROR:" in line] or lines[:1]
     reason = re.sub(r"^\S*pg_(dump|restore): (error: )?", "", telling[0]).strip() if telling else ""
-    if process.returncode < 0 and not reason:
-        reason = _("it was ended by signal %(signal)s") % {"signal": -process.returncode}
-    raise CommandConnectorError(reason or _("it gave no reason; is the disk full?"))
+    if process.returncode < 0:
+        raise NotItsFault(
+            _("%(tool)s was ended by signal %(signal)s before it was done.")
+            % {"tool": tool, "signal": -process.returncode}
+        )
+    if "lock timeout" in reason:
+        raise NotItsFault(_("Somebody keeps a table locked; try again when they are done."))
+    if "No space left" in reason or not reason:
+        raise NotItsFault(_("The disk is full: %(why)s") % {"why": reason or _("no room for a reason")})
+    if any(sign in reason for sign in ("FATAL:", "connection to server", "closed the connection")):
+        raise NotItsFault(_("The database does not answer: %(why)s") % {"why": reason})
+    raise CommandConnectorError(reason)
 
 
 def ends_with_us() -> list[str]:
@@ -302,7 +324,7 @@ def client_tool(name: str, major: int) -> Path:
     for candidate in candidates:
         if candidate.is_file() and _major_of(candidate) == major:
             return candidate
-    raise CommandConnectorError(
+    raise NotItsFault(
         _(
             "The database is PostgreSQL %(major)s, and %(tool)s %(major)s was not found. "
             "Install postgresql-client-%(major)s or name its folder in LEDGERFLOW_PG_BIN."

@@ -1,9 +1,9 @@
 """Which backups are kept: the newest tested one of each hour, day, week, month and year, so far back."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Literal
+from datetime import datetime, timedelta, tzinfo
+from typing import Any, Literal
 
 #: A tested backup counts; one that failed never pushes it out; one not tested yet may still be good.
 Worth = Literal["tested", "untested", "failed"]
@@ -57,17 +57,18 @@ def to_keep(backups: Iterable[Kept], rules: Rules, zone: tzinfo) -> set[str]:
 
 
 def _thinned(newest_first: Sequence[Kept], rules: Rules, zone: tzinfo) -> list[Kept]:
-    buckets: list[tuple[int, Callable[[datetime], str]]] = [
-        (rules.hours, lambda moment: moment.astimezone(UTC).strftime("%Y%m%d%H")),
-        (rules.days, lambda moment: moment.astimezone(zone).strftime("%Y%m%d")),
-        (rules.weeks, lambda moment: moment.astimezone(zone).strftime("%G%V")),
-        (rules.months, lambda moment: moment.astimezone(zone).strftime("%Y%m")),
-        (rules.years, lambda moment: moment.astimezone(zone).strftime("%Y")),
+    local = [one.taken_at.astimezone(zone) for one in newest_first]
+    buckets: list[tuple[int, list[Any]]] = [
+        (rules.hours, [one.taken_at.timestamp() // 3600 for one in newest_first]),
+        (rules.days, [moment.date() for moment in local]),
+        (rules.weeks, [moment.isocalendar()[:2] for moment in local]),
+        (rules.months, [(moment.year, moment.month) for moment in local]),
+        (rules.years, [moment.year for moment in local]),
     ]
     kept = []
-    for most, bucket_of in buckets:
-        first_of: dict[str, Kept] = {}
-        for one in newest_first:
-            first_of.setdefault(bucket_of(one.taken_at), one)
+    for most, names in buckets:
+        first_of: dict[Any, Kept] = {}
+        for name, one in zip(names, newest_first, strict=True):
+            first_of.setdefault(name, one)
         kept += list(first_of.values())[:most]
     return kept

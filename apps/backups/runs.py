@@ -7,6 +7,7 @@ A restore ends every session of the database, so how far it is can be told by no
 import json
 import os
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -72,7 +73,8 @@ class Run:
     def end(self, state: str, message: str, **facts: Any) -> None:
         """``state`` is ``done``, ``failed`` or ``stopped``."""
         self.facts.update(facts, state=state, message=message, ended=_now())
-        self._write()
+        with suppress(OSError):  # a full disk may be why; who looks sees that the process is gone
+            self._write()
 
     def _write(self) -> None:
         self.facts["pid"] = os.getpid()

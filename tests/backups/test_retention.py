@@ -23,7 +23,7 @@ LONDON = ZoneInfo("Europe/London")
 AUCKLAND = ZoneInfo("Pacific/Auckland")
 BEGAN = datetime(2024, 1, 1, tzinfo=UTC)
 TESTS_A_NIGHT = 24
-MOST_KEPT = 125
+MOST_KEPT = 115  # files, at any moment of the 800 days
 
 
 def make_kept(taken_at, worth="tested", **facts):
@@ -99,12 +99,10 @@ def test_800_days_of_hourly_backups_are_few_files(practice):
 def test_after_800_days_there_is_one_of_each(practice, what, back, bucket):
     last = practice.tested()[-1].taken_at
     step = timedelta(hours=1) if what == "hour" else timedelta(days=1)
-    moments = [last - n * step for n in range(back * (24 if what == "hour" else 1))]
+    moments = [last - n * step for n in range(back)]
     wanted = {moment.astimezone(LONDON).strftime(bucket) for moment in moments}
     there = {one.taken_at.astimezone(LONDON).strftime(bucket) for one in practice.tested()}
-    # of an hour whose one backup failed its test there is none
-    missing = len(wanted - there)
-    assert missing <= (len(wanted) // 8 if what == "hour" else 0), wanted - there
+    assert wanted <= there
 
 
 @pytest.mark.parametrize("how", [{"fails": 1.0}, {"tests": False}])
@@ -125,9 +123,7 @@ def test_one_that_waits_for_its_test_is_there_until_then():
     practice = Practice()
     practice.go_on(3)
     waiting = [one.taken_at for one in practice.every if one.worth == "untested"]
-    assert waiting == [practice.now - timedelta(hours=n) for n in range(practice.now.hour - 1, -1, -1)] or (
-        len(waiting) == 23
-    )
+    assert waiting == [practice.now - timedelta(hours=n) for n in range(22, -1, -1)]
 
 
 def test_never_fewer_than_two_tested():

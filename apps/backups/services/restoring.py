@@ -165,7 +165,11 @@ def _swap(run: Run, barrier: databases.Barrier, replacement: str) -> str:
 def _running(what: str, name: str, by: str, identity: str, say: Any) -> Iterator[Run]:
     """Hold the one restore that may run, and tell and record how it ends."""
     with hold(LOCK):
-        run = Run(what, name, by, identity or secrets.token_hex(8), say)
+        try:
+            run = Run(what, name, by, identity or secrets.token_hex(8), say)
+        except OSError as error:
+            log.record(what, by=by, outcome="failed", name=name, message=reason_of(error))
+            raise ValidationError(reason_of(error), code="failed") from error
         log.record(what, by=by, outcome="begun", name=name)
         try:
             yield run

@@ -23,6 +23,7 @@ from apps.backups import databases, log, manifest, media
 from apps.backups.catalogue import Backup, Test, backup_named, keep_test
 from apps.backups.connector import (
     LedgerFlowConnector,
+    NotItsFault,
     Report,
     child_environment,
     ends_with_us,
@@ -200,10 +201,12 @@ def _restore(backup: Backup, scratch: str, report: Report) -> Iterator[str]:
 
         try:
             connector.restore_into(scratch, folder() / backup.name, wait)
+        except NotItsFault:
+            raise
         except ConnectorError as error:
             if _is_no_fault_of_the_backup(str(error)):
                 raise
-            yield _("It cannot be restored: %(why)s") % {"why": error}
+            yield _("It cannot be restored; PostgreSQL says: %(why)s") % {"why": error}
 
 
 _CONNECTOR = f"{LedgerFlowConnector.__module__}.{LedgerFlowConnector.__qualname__}"
