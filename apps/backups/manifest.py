@@ -81,12 +81,12 @@ SELECT 'extension ' || extname, '' FROM pg_extension
 """
 # PostgreSQL writes an expression down in other words once it has read its own: x IN ('a', 'b') becomes
 # x = ANY (ARRAY['a'::varchar, 'b'::varchar]::text[]) and then (ARRAY[('a'::varchar)::text, …]). So casts and
-# parentheses are left out before definitions are compared.
+# parentheses are left out before definitions are compared. A function's text is kept as it was written.
 NORMALISED = rf"""
 SELECT what,
-       md5(translate(
+       md5(CASE WHEN starts_with(what, 'function ') THEN text ELSE translate(
          regexp_replace(text, '::(character varying|[a-z_]+)(\(\d+\))?(\[\])?', '', 'g'), '() ', ''
-       ))
+       ) END)
   FROM ({SCHEMA}) described (what, text)
 """  # noqa: S608
 SEQUENCES = """

@@ -65,6 +65,8 @@ def test_what_comes_back_is_what_was_there(history):
         with databases.connect(copy.name) as session:
             found = manifest.collect(session.cursor())
     wanted = backup.manifest()
+    for one in (wanted, found):
+        del one["tables"]["ledger_bookcheck"]  # where the test of the copy writes that its books check
     assert {part: found[part] for part in ("tables", "facts", "schema", "migrations")} == {
         part: wanted[part] for part in ("tables", "facts", "schema", "migrations")
     }
