@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -100,9 +101,11 @@ class LedgerFlowConnector(PgDumpBinaryConnector):
             raise CommandConnectorError(_("There is a backup of this moment already; try again."))
         began = datetime.now(UTC)
         incoming = folder() / INCOMING / self.filename
-        with databases.connect(self.settings["NAME"]) as session, _collecting(session) as collected:
-            write(incoming, lambda file: self._dump_and_read_back(file, incoming, collected.snapshot, one))
         try:
+            with databases.connect(self.settings["NAME"]) as session, _collecting(session) as collected:
+                write(
+                    incoming, lambda file: self._dump_and_read_back(file, incoming, collected.snapshot, one)
+                )
             found = collected.result()
             _store_manifest(self.filename, found)
             files, size = media.back_up_media(self.filename, one.before, one.report)
@@ -267,6 +270,9 @@ def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
         process.wait()
 
 
+FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+
+
 class NotItsFault(CommandConnectorError):
     """A tool did not end well for a reason that tells nothing about the file it was given."""
 
@@ -284,17 +290,22 @@ def refuse_failure(tool: str, process: subprocess.Popen[bytes], errors: IO[bytes
     lines = [line for line in told if line.strip() and "hint:" not in line]
     telling = [line for line in lines if "error:" in line or "ERROR:" in line] or lines[:1]
     reason = re.sub(r"^\S*pg_(dump|restore): (error: )?", "", telling[0]).strip() if telling else ""
-    if process.returncode < 0:
+    if -process.returncode in FROM_OUTSIDE:
         raise NotItsFault(
-            _("%(tool)s was ended by signal %(signal)s before it was done.")
+            _("PostgreSQL's %(tool)s was ended by signal %(signal)s before it was done.")
             % {"tool": tool, "signal": -process.returncode}
         )
-    if "lock timeout" in reason:
+    if process.returncode < 0:  # a damaged file can make it crash
+        reason = reason or _("%(tool)s broke down (signal %(signal)s)") % {
+            "tool": tool,
+            "signal": -process.returncode,
+        }
+    if "due to statement timeout" in reason:  # which is how pg_dump waits no longer for a lock
         raise NotItsFault(_("Somebody keeps a table locked; try again when they are done."))
     if "No space left" in reason or not reason:
-        raise NotItsFault(_("The disk is full: %(why)s") % {"why": reason or _("no room for a reason")})
+        raise NotItsFault(_("The disk is full: %(why)s.") % {"why": reason or _("no room for a reason")})
     if any(sign in reason for sign in ("FATAL:", "connection to server", "closed the connection")):
-        raise NotItsFault(_("The database does not answer: %(why)s") % {"why": reason})
+        raise NotItsFault(_("The database does not answer: %(why)s.") % {"why": reason})
     raise CommandConnectorError(reason)
 
 
