@@ -199,13 +199,20 @@ def refuse_strangers() -> None:
     """Raise ValidationError (code ``stranger``) when somebody is connected whom our role may not end."""
     with connect(MAINTENANCE, autocommit=True) as session:
         found = session.execute(
-            "SELECT usename, coalesce(host(client_addr), 'this machine'), application_name"
+            "SELECT usename, coalesce(host(client_addr), 'this machine'), application_name,"
+            "       backend_type IS NULL"  # the server shows no more of a mightier role's session
             "  FROM pg_stat_activity JOIN pg_roles ON pg_roles.oid = usesysid"
-            " WHERE datname = %s AND backend_type = 'client backend'"
+            " WHERE datname = %s AND coalesce(backend_type, 'client backend') = 'client backend'"
             "   AND NOT (pg_has_role(usesysid, 'MEMBER')"
             "            AND (NOT rolsuper OR (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)))",
             [live_name()],
         ).fetchone()
+    if found and found[3]:
+        raise ValidationError(
+            _("%(who)s is connected to the database and would be cut off. End that session first.")
+            % {"who": found[0]},
+            code="stranger",
+        )
     if found:
         raise ValidationError(
             _(
