@@ -270,6 +270,14 @@ def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
         process.wait()
 
 
+SERVER_WENT_AWAY = (
+    "FATAL:",
+    "connection to server",
+    "closed the connection",
+    "terminating connection",
+    "out of memory",
+    "worker process died",
+)
 FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 
@@ -304,7 +312,7 @@ def refuse_failure(tool: str, process: subprocess.Popen[bytes], errors: IO[bytes
         raise NotItsFault(_("Somebody keeps a table locked; try again when they are done."))
     if "No space left" in reason or not reason:
         raise NotItsFault(_("The disk is full: %(why)s.") % {"why": reason or _("no room for a reason")})
-    if any(sign in reason for sign in ("FATAL:", "connection to server", "closed the connection")):
+    if any(sign in reason for sign in SERVER_WENT_AWAY):
         raise NotItsFault(_("The database does not answer: %(why)s.") % {"why": reason})
     raise CommandConnectorError(reason)
 

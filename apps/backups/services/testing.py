@@ -204,8 +204,6 @@ def _restore(backup: Backup, scratch: str, report: Report) -> Iterator[str]:
         except NotItsFault:
             raise
         except ConnectorError as error:
-            if _is_no_fault_of_the_backup(str(error)):
-                raise
             yield _("It cannot be restored; PostgreSQL says: %(why)s") % {"why": error}
 
 
