@@ -7,7 +7,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.db import transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from apps.backups import databases, manifest, services
@@ -54,7 +54,13 @@ class attempted:  # noqa: N801
         return isinstance(error, ValidationError)
 
 
-@settings(max_examples=5, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=5,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.generate],  # each example costs seconds, so none is made smaller
+)
 @given(books)
 def test_what_comes_back_is_what_was_there(history):
     call_command("flush", verbosity=0, interactive=False)
