@@ -209,14 +209,14 @@ def refuse_strangers() -> None:
         ).fetchone()
     if found and found[3]:
         raise ValidationError(
-            _("%(who)s is connected to the database and would be cut off. End that session first.")
+            _("The role %(who)s is connected to the database and would be cut off. End that session first.")
             % {"who": found[0]},
             code="stranger",
         )
     if found:
         raise ValidationError(
             _(
-                "%(who)s is connected to the database from %(where)s (%(program)s) and would be cut off. "
+                "The role %(who)s is connected to the database from %(where)s (%(program)s) and would be cut off. "
                 "End that session first."
             )
             % {"who": found[0], "where": found[1], "program": found[2] or "?"},

@@ -29,7 +29,7 @@ books = st.lists(st.tuples(texts, entries, st.none() | days), min_size=1, max_si
 def keep(history, owner):
     """Do what a history says; what the books refuse, such as a day of a closed month, is not done."""
     for number, (name, entries, closed) in enumerate(history):
-        client, _accounts = make_books(make_client(f"CLIENT-{number}", name=name))
+        client, _accounts = make_books(make_client(f"CLIENT-{number}", name=f"The {name}"))
         for deed, day, legs, description in entries:
             lines = [(code, str(amount)) for code, amount in legs]
             lines.append(("1010", str(-sum(amount for _code, amount in legs))))
