@@ -216,8 +216,8 @@ def refuse_strangers() -> None:
     if found:
         raise ValidationError(
             _(
-                "The role %(who)s is connected to the database from %(where)s (%(program)s) and would be cut off. "
-                "End that session first."
+                "The role %(who)s is connected to the database from %(where)s (%(program)s) and would be "
+                "cut off. End that session first."
             )
             % {"who": found[0], "where": found[1], "program": found[2] or "?"},
             code="stranger",
