@@ -131,14 +131,16 @@ class LedgerFlowConnector(PgDumpBinaryConnector):
     def _restore_dump(self, dump: Any) -> Any:
         raise CommandConnectorError(_("A backup is never restored over a database; use restore_backup."))
 
-    def restore_into(self, database: str, path: Path, wait: Callable[[], object]) -> None:
+    def restore_into(
+        self, database: str, path: Path, wait: Callable[[], object], at_once: int = RESTORES_AT_ONCE
+    ) -> None:
         """
         Restore a dump into an empty database; ``wait`` is called meanwhile and may raise to stop it.
 
         Raises CommandConnectorError with the tool's reason. pg_restore ends with this process.
         """
         with TemporaryFile() as errors:
-            command = [*shlex.split(RESTORE_OPTIONS), f"--jobs={RESTORES_AT_ONCE}", *self._target(database)]
+            command = [*shlex.split(RESTORE_OPTIONS), f"--jobs={at_once}", *self._target(database)]
             process = self._start("pg_restore", [*command, str(path)], options=FASTER, stderr=errors)
             with _ended(process):
                 while process.poll() is None:
@@ -276,13 +278,16 @@ SERVER_WENT_AWAY = (
     "closed the connection",
     "terminating connection",
     "out of memory",
-    "worker process died",
 )
 FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 
 class NotItsFault(CommandConnectorError):
     """A tool did not end well for a reason that tells nothing about the file it was given."""
+
+
+class WorkerDied(NotItsFault):
+    """One of pg_restore's processes was killed, or crashed over a damaged file; nobody says which."""
 
 
 def refuse_failure(tool: str, process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
@@ -312,6 +317,8 @@ def refuse_failure(tool: str, process: subprocess.Popen[bytes], errors: IO[bytes
         raise NotItsFault(_("Somebody keeps a table locked; try again when they are done."))
     if "No space left" in reason or not reason:
         raise NotItsFault(_("The disk is full: %(why)s.") % {"why": reason or _("no room for a reason")})
+    if "worker process died" in reason:
+        raise WorkerDied(_("One of PostgreSQL's processes was ended before it was done."))
     if any(sign in reason for sign in SERVER_WENT_AWAY):
         raise NotItsFault(_("The database does not answer: %(why)s.") % {"why": reason})
     raise CommandConnectorError(reason)

@@ -94,9 +94,9 @@ def only_one(wait: Callable[[], object]) -> Iterator[Session]:
         yield session
 
 
-def create_scratch(session: Session) -> str:
+def create_scratch(session: Session, name: str = "") -> str:
     """Make an empty database of the live one's encoding and sort order, and return its name."""
-    name = name_of_copy("try")
+    name = name or name_of_copy("try")
     collate, ctype, encoding, provider = session.execute(
         "SELECT datcollate, datctype, pg_encoding_to_char(encoding), datlocprovider FROM pg_database"
         " WHERE datname = %s",

@@ -28,10 +28,7 @@ TAMPERED = {
     "a line put on another account": (
         "UPDATE ledger_journalline SET account_id = (SELECT id FROM ledger_account WHERE code = '6200')"
         f" WHERE id = {SECOND}",
-        [
-            "Table ledger_journalline has other content in 4 rows.",
-            "Trial balances of ACORN: checksum_of_balances",
-        ],
+        ["Table ledger_journalline has other content in 4 rows."],
     ),
     "values of two rows swapped": (
         "UPDATE ledger_account a SET name = b.name FROM ledger_account b"
@@ -108,7 +105,11 @@ TAMPERED = {
     ),
     "an entry that does not balance": (
         f"UPDATE ledger_journalline SET amount = amount * 2 WHERE id = {FIRST}",
-        ["Table ledger_journalline has other content in 4 rows.", "Trial balances of ACORN: debits 130.0"],
+        ["Table ledger_journalline has other content in 4 rows."],
+    ),
+    "totals that are too large": (
+        "UPDATE ledger_accounttotal SET debit = debit * 2 WHERE debit > 0",
+        ["Table ledger_accounttotal has other content", "Trial balances of ACORN: debits "],
     ),
     "a view that adds up something else": (
         "DO $$ BEGIN EXECUTE 'CREATE OR REPLACE VIEW manifest_trial_balances AS '"

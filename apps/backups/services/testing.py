@@ -25,6 +25,7 @@ from apps.backups.connector import (
     LedgerFlowConnector,
     NotItsFault,
     Report,
+    WorkerDied,
     child_environment,
     ends_with_us,
     file_sha256,
@@ -200,7 +201,12 @@ def _restore(backup: Backup, scratch: str, report: Report) -> Iterator[str]:
             report(_("Restoring into a scratch database: %(share)s %%.") % {"share": share})
 
         try:
-            connector.restore_into(scratch, folder() / backup.name, wait)
+            try:
+                connector.restore_into(scratch, folder() / backup.name, wait)
+            except WorkerDied:  # alone, it says of itself whether it was killed or crashed over the file
+                databases.drop(server, scratch)
+                databases.create_scratch(server, scratch)
+                connector.restore_into(scratch, folder() / backup.name, wait, at_once=1)
         except NotItsFault:
             raise
         except ConnectorError as error:
