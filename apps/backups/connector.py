@@ -1,5 +1,6 @@
 """django-dbbackup's PostgreSQL connector: one snapshot for dump and manifest, read back while written."""
 
+import errno
 import gzip
 import hashlib
 import json
@@ -164,7 +165,12 @@ class LedgerFlowConnector(PgDumpBinaryConnector):
                 with _ended(read):
                     _follow(path, dump, read, one.report)
             refuse_failure("pg_dump", dump, dump_errors)
-            refuse_failure("pg_restore", read, read_errors)
+            try:
+                refuse_failure("pg_restore", read, read_errors)
+            except CommandConnectorError as error:
+                if shutil.disk_usage(path.parent).free < CHUNK:  # which the tool that wrote may not have told
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+                raise
 
     def _target(self, database: str) -> list[str]:
         """Return the argument that names a database; the password goes through the environment."""
