@@ -148,12 +148,15 @@ def main() -> None:
         try:
             passwords = Path(temporary) / "passwords"
             stack.manage("demo", "--passwords", str(passwords))
+            for command in ("backup", "backup_test", "backup"):
+                stack.manage(command)
             words = dict(line.split() for line in passwords.read_text().splitlines())
             with chromium() as browser:
                 if to_look_at is None:
                     PICTURES.mkdir(exist_ok=True)
                     desk = {"width": 1440, "height": 640}
                     take(browser, stack, words, PICTURES, FOR_READERS, user="manager", viewport=desk)
+                    take(browser, stack, words, PICTURES, ["backups"], user="backups", viewport=desk)
                     return
                 to_look_at.mkdir(parents=True, exist_ok=True)
                 for suffix, options in {

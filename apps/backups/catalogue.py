@@ -163,7 +163,7 @@ def delete_files(name: str) -> None:
 
 
 def _test_of(name: str) -> Any:
-    return folder() / "tests" / f"{name}.json"
+    return folder() / "results" / f"{name}.json"
 
 
 def _facts(name: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ Where backups lie: a folder, in which a file is there whole or not at all.
     NAME.metadata               what it is (dbbackup's), written last: without it a dump is unfinished
     manifests/NAME.json.gz      what it must give back
     manifests/NAME.media.gz     the media files that belong to it
-    tests/NAME.json             what came of its last test
+    results/NAME.json           what came of its last test
     media/ab/abcd…              each media file once, by its content
     incoming/                   what is being written
     log.jsonl                   what was done
@@ -185,7 +185,11 @@ def clear_unfinished() -> None:
         if not path.name.startswith(".") or _is_old(path):  # small files are written without the lock
             path.unlink(missing_ok=True)
     finished = {path.name.removesuffix(METADATA) for path in base.glob(f"*{METADATA}")}
-    for path in (*base.glob(f"*{DUMP}"), *base.glob(f"manifests/*{DUMP}.*"), *base.glob(f"tests/*{DUMP}.*")):
+    for path in (
+        *base.glob(f"*{DUMP}"),
+        *base.glob(f"manifests/*{DUMP}.*"),
+        *base.glob(f"results/*{DUMP}.*"),
+    ):
         if path.name.partition(DUMP)[0] + DUMP not in finished and _is_old(path):
             path.unlink(missing_ok=True)
 
