@@ -49,7 +49,8 @@ faults: environment
 
 bench: environment
 	@$(python) -m tests.bench $(ARGS)
-	@exec $(python) -m tests.bench.imports
+	@$(python) -m tests.bench.imports
+	@exec $(python) -m tests.bench.backups
 
 stop: environment
 	@exec $(python) -m ledgerflow.embedded stop
