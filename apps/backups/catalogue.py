@@ -15,9 +15,10 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from apps.backups.connector import file_sha256, manifest_of
+from apps.backups import media
+from apps.backups.connector import manifest_of
 from apps.backups.manifest import PARTS, Manifest
-from apps.backups.storage import METADATA, folder, replace
+from apps.backups.storage import METADATA, file_sha256, folder, replace
 
 CLOCKS_DIFFER = timedelta(minutes=5)  # a name from further ahead is none of ours
 
@@ -89,10 +90,6 @@ class Backup:
     def by(self) -> str:
         return str(self.facts.get("by", ""))
 
-    @property
-    def seconds_to_test(self) -> float | None:
-        return self.test.seconds if self.test else None
-
     def rows(self, table: str) -> int:
         return int(self.facts.get("rows", {}).get(table, 0))
 
@@ -156,7 +153,7 @@ def delete_files(name: str) -> None:
         base / f"{name}{METADATA}",
         base / name,
         manifest_of(name),
-        base / "manifests" / f"{name}.media.gz",
+        media.list_of(name),
         _test_of(name),
     ):
         path.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 import errno
 import gzip
-import hashlib
 import json
 import os
 import re
@@ -31,7 +30,7 @@ from django.utils.translation import gettext as _
 from psycopg import sql
 
 from apps.backups import databases, manifest, media
-from apps.backups.storage import INCOMING, IncomingFile, folder, put, write
+from apps.backups.storage import INCOMING, IncomingFile, file_sha256, folder, put, write
 
 SYSTEM_FOLDERS = ["/usr/lib/postgresql/{major}/bin", "/usr/pgsql-{major}/bin"]
 LOCK_TIMEOUT = "15s"  # so long a backup waits for a table that somebody keeps locked
@@ -257,11 +256,6 @@ def _store_manifest(name: str, found: manifest.Manifest) -> None:
     write(incoming, lambda file: file.write(gzip.compress(json.dumps(found).encode(), mtime=0)))
     put(incoming, manifest_of(name))
     incoming.unlink()
-
-
-def file_sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

@@ -23,8 +23,9 @@ TIMES_FREE = 3  # the size of the newest backup must be free this often
 
 @dataclass(frozen=True)
 class Health:
-    """The newest backup, the newest tested one, and a sentence for each limit that is passed."""
+    """All backups, the newest, the newest tested one, and a sentence for each limit that is passed."""
 
+    every: list[Backup]
     newest: Backup | None
     tested: Backup | None
     problems: list[str]
@@ -52,11 +53,11 @@ def health(now: datetime | None = None) -> Health:
         every = backups()
     except OSError as error:
         why = _("The backup folder cannot be read: %(why)s.") % {"why": error.strerror}
-        return Health(None, None, [why])
+        return Health([], None, None, [why])
     newest = next(iter(every), None)
     tested = next((one for one in every if one.state == State.TESTED), None)
     if newest is None:
-        return Health(None, None, [_("There is no backup yet.")])
+        return Health([], None, None, [_("There is no backup yet.")])
     problems = [
         _late(tested, settings.BACKUP_TESTED_WITHIN_HOURS, now, _("tested backup")),
         _late(newest, settings.BACKUP_WITHIN_HOURS, now, _("backup")),
@@ -64,7 +65,7 @@ def health(now: datetime | None = None) -> Health:
         _space(newest),
         _tools(),
     ]
-    return Health(newest, tested, [one for one in problems if one])
+    return Health(every, newest, tested, [one for one in problems if one])
 
 
 def _late(backup: Backup | None, hours: int, now: datetime, what: str) -> str:

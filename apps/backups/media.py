@@ -7,7 +7,6 @@ hourly backup costs what is new.
 """
 
 import gzip
-import hashlib
 import os
 import shutil
 import stat
@@ -22,7 +21,7 @@ from typing import IO
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from apps.backups.storage import INCOMING, folder, put, sync, write
+from apps.backups.storage import INCOMING, file_sha256, folder, put, sync, write
 
 POOL = "media"
 NOT_KEPT = "imports"  # looked at and not yet imported: a week later they are gone anyway
@@ -106,7 +105,7 @@ def problems(name: str, report: Callable[[str], object]) -> Iterator[str]:
         if number % 100 == 0:
             report(_("Comparing the files: %(count)s.") % {"count": f"{number:,}"})
         try:
-            if _sha256(pooled(entry.sha256)) != entry.sha256:
+            if file_sha256(pooled(entry.sha256)) != entry.sha256:
                 pooled(entry.sha256).rename(pooled(f"{entry.sha256}.damaged"))
                 yield _("The file %(path)s is damaged in the backup.") % {"path": entry.path}
         except FileNotFoundError:
@@ -125,7 +124,7 @@ def restore_media(name: str, report: Callable[[str], object]) -> int:
             report(_("Bringing back the files: %(count)s.") % {"count": f"{number:,}"})
         target = root / entry.path
         with suppress(FileNotFoundError):
-            if target.stat().st_size == entry.size and _sha256(target) == entry.sha256:
+            if target.stat().st_size == entry.size and file_sha256(target) == entry.sha256:
                 continue
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         unfinished = target.with_name(f".{target.name[:200]}.{os.getpid()}")
@@ -209,12 +208,12 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
 def _pool(path: str, status: os.stat_result) -> Entry:
     """Copy a file into the pool unless its content is there."""
     source = Path(settings.MEDIA_ROOT) / path
-    sha256 = _sha256(source)
+    sha256 = file_sha256(source)
     if not pooled(sha256).exists():
         incoming = folder() / INCOMING / sha256
         write(incoming, partial(_copy, source))
-        if _sha256(incoming) != sha256:  # it changed meanwhile: what was copied is what is kept
-            sha256 = _sha256(incoming)
+        if file_sha256(incoming) != sha256:  # it changed meanwhile: what was copied is what is kept
+            sha256 = file_sha256(incoming)
         with suppress(FileExistsError):
             put(incoming, pooled(sha256))
         incoming.unlink(missing_ok=True)
@@ -224,8 +223,3 @@ def _pool(path: str, status: os.stat_result) -> Entry:
 def _copy(source: Path, file: IO[bytes]) -> None:
     with open(source, "rb") as content:
         shutil.copyfileobj(content, file, 2**20)
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -14,6 +14,7 @@ Where backups lie: a folder, in which a file is there whole or not at all.
 
 import errno
 import fcntl
+import hashlib
 import os
 import shutil
 import threading
@@ -123,6 +124,12 @@ def replace(path: Path, content: bytes) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.replace(incoming, path)
     sync(path.parent)
+
+
+def file_sha256(path: Path) -> str:
+    """Return the checksum of a file as hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sync(path: Path) -> None:

@@ -21,7 +21,7 @@ from django.views.generic import TemplateView
 from unfold.views import UnfoldSiteViewMixin
 
 from apps.backups import log, services, tasks
-from apps.backups.catalogue import Backup, State, backup_named, backups
+from apps.backups.catalogue import Backup, State, backup_named
 from apps.backups.databases import Copy, kept_copies
 from apps.backups.health import health
 from apps.backups.losses import contents, losses
@@ -71,7 +71,7 @@ class BackupsView(BackupsPage):
         run = last_run()
         return super().get_context_data(
             health=now,
-            rows=[{"backup": one, "holds": contents(one), "pill": PILLS[one.state]} for one in _listed()],
+            rows=[{"backup": one, "holds": contents(one), "pill": PILLS[one.state]} for one in now.every],
             copies=kept_copies(),
             run=run,
             run_token=signing.dumps(run["id"], salt=SALT) if run else "",
@@ -318,13 +318,6 @@ def run_page(request: HttpRequest, token: str) -> HttpResponse:
 def _in_words(line: dict[str, Any]) -> dict[str, Any]:
     label = DEEDS.get(line["what"], line["what"])
     return {**line, "label": label, "ended": OUTCOMES.get(line["outcome"], line["outcome"])}
-
-
-def _listed() -> list[Backup]:
-    try:
-        return backups()
-    except OSError:  # health says so
-        return []
 
 
 def _start_job(request: HttpRequest, task: Any, title: str, **arguments: Any) -> HttpResponse:

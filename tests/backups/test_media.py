@@ -208,7 +208,7 @@ def test_a_file_that_changes_while_it_is_read_is_kept_as_it_was_copied(monkeypat
 
 def at_the_first_look(monkeypatch, name, act, *, after=False):
     """Do something to a file of that name when its content is first looked at."""
-    digest, done = media._sha256, []
+    digest, done = media.file_sha256, []
 
     def looking(path):
         if path.name != name or done:
@@ -218,7 +218,7 @@ def at_the_first_look(monkeypatch, name, act, *, after=False):
         act(path)
         return found or digest(path)
 
-    monkeypatch.setattr(media, "_sha256", looking)
+    monkeypatch.setattr(media, "file_sha256", looking)
 
 
 def test_a_damaged_or_missing_content_is_named_with_each_file_that_needs_it(backup_folder):

@@ -15,8 +15,8 @@ from django.utils.translation import gettext as _
 
 from apps.backups import log
 from apps.backups.catalogue import Backup, Reason, backup_named, delete_files, newest_backup
-from apps.backups.connector import Making, Report, being_made, file_sha256, making
-from apps.backups.storage import METADATA, clear_unfinished, folder, hold
+from apps.backups.connector import Making, Report, being_made, making
+from apps.backups.storage import METADATA, clear_unfinished, file_sha256, folder, hold
 
 LOCK = "backup"
 

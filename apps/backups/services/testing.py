@@ -28,10 +28,9 @@ from apps.backups.connector import (
     WorkerDied,
     child_environment,
     ends_with_us,
-    file_sha256,
 )
 from apps.backups.services.backing_up import reason_of
-from apps.backups.storage import folder
+from apps.backups.storage import file_sha256, folder
 
 ROOM = 1.5  # times the database's size, for a copy of it and what making it takes
 CHUNK = 2**20
