@@ -167,6 +167,15 @@ def _refuse_foreign(folder: Path) -> None:
         raise EmbeddedError(f"{folder} is open to other accounts; close it with `chmod 700`.")
 
 
+def as_server_account(bin_dir: Path, folders: list[Path]) -> Command:
+    """Return the command prefix PostgreSQL runs under, having given it folders. Raises EmbeddedError."""
+    prefix, owner = _unprivileged(Server(folders[0], bin_dir))
+    for folder in folders:
+        _refuse_foreign(folder)
+        _give(folder, owner)
+    return prefix
+
+
 def _unprivileged(server: Server) -> tuple[Command, int]:
     """Return the command prefix under which PostgreSQL agrees to run, and the account that owns its files.
 
@@ -260,10 +269,14 @@ def _hand_over(server: Server, owner: int) -> None:
         server.log.replace(server.log.with_name(f"{server.log.name}.1"))
     server.log.touch(mode=0o600)
     for top in (server.log, server.socket_dir, server.data_dir):
-        if top.stat().st_uid != owner:
-            # The top folder comes last: it tells the next start whether this was finished.
-            for path in (*top.rglob("*"), top):
-                os.chown(path, owner, -1, follow_symlinks=False)
+        _give(top, owner)
+
+
+def _give(top: Path, owner: int) -> None:
+    if top.stat().st_uid != owner:
+        # The top folder comes last: it tells the next start whether this was finished.
+        for path in (*top.rglob("*"), top):
+            os.chown(path, owner, -1, follow_symlinks=False)
 
 
 def _launch(server: Server, prefix: Command, *, durable: bool) -> None:

@@ -230,6 +230,11 @@ BACKUP_KEEP = {
     "months": env.number("BACKUP_KEEP_MONTHS", default=24, most=1200),
     "years": env.number("BACKUP_KEEP_YEARS", default=10, most=100),
 }
+# Going back to any minute: the folder that archiver.sh keeps, and when the worker asks it for what.
+ARCHIVE_FOLDER = env.str("ARCHIVE_FOLDER", default="")
+ARCHIVE_BASE_SCHEDULE = env.cron("ARCHIVE_BASE_SCHEDULE", default="23 2 * * *")
+ARCHIVE_DRILL_SCHEDULE = env.cron("ARCHIVE_DRILL_SCHEDULE", default="53 3 * * 0")
+ARCHIVE_KEEP_DAYS = env.number("ARCHIVE_KEEP_DAYS", default=14, most=366)
 PG_BIN = env.str("LEDGERFLOW_PG_BIN", default="")
 
 # Jobs

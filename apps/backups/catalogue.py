@@ -37,6 +37,7 @@ class Reason(models.TextChoices):
     SCHEDULED = "scheduled", gettext_lazy("By schedule")
     BEFORE_MIGRATION = "before migration", gettext_lazy("Before an upgrade")
     BEFORE_RESTORE = "before restore", gettext_lazy("Before a restore")
+    POINT_IN_TIME = "point in time", gettext_lazy("Out of the archive")
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,11 @@ class Test:
 
 @dataclass(frozen=True)
 class Backup:
-    """A finished backup: its dump's name and size in bytes, when it was taken, and what is known of it."""
+    """
+    A finished backup: its dump's name and size in bytes, when it was taken, and what is known of it.
+
+    One that came out of the archive was taken at the moment it shows, however much later it was made.
+    """
 
     name: str
     taken_at: datetime
@@ -85,6 +90,10 @@ class Backup:
     @property
     def reason_label(self) -> str:
         return str(Reason(self.reason).label) if self.reason in Reason.values else self.reason
+
+    @property
+    def made_at(self) -> datetime:
+        return _made_at(self.name) or self.taken_at
 
     @property
     def by(self) -> str:
@@ -121,9 +130,9 @@ def backups() -> list[Backup]:
     folder()  # made with the first look, as with the first backup
     storage = get_storage()
     listed = [
-        Backup(name, taken_at, storage.storage.size(name), _facts(name))
+        Backup(name, _as_of(facts := _facts(name)) or made_at, storage.storage.size(name), facts)
         for name in storage.list_backups(content_type="db")
-        if (taken_at := _taken_at(name)) and taken_at <= datetime.now(UTC) + CLOCKS_DIFFER
+        if (made_at := _made_at(name)) and made_at <= datetime.now(UTC) + CLOCKS_DIFFER
     ]
     return sorted((one for one in listed if one.size), key=lambda one: (one.taken_at, one.name), reverse=True)
 
@@ -182,7 +191,14 @@ def _facts(name: str) -> dict[str, Any]:
         return {}
 
 
-def _taken_at(name: str) -> datetime | None:
+def _as_of(facts: dict[str, Any]) -> datetime | None:
+    try:
+        return datetime.fromisoformat(facts["as_of"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _made_at(name: str) -> datetime | None:
     try:
         return filename_to_date(name).replace(tzinfo=UTC)
     except ValueError:  # looks like one of ours, but there is no such day

@@ -52,6 +52,7 @@ class Making:
     by: str
     report: Report
     before: str | None = None  # the backup whose list of media files is the newest
+    as_of: str = ""  # the moment, in ISO format, of one that is made out of the archive
     facts: dict[str, Any] = field(default_factory=dict)
 
 
@@ -111,6 +112,7 @@ class LedgerFlowConnector(PgDumpBinaryConnector):
             files, size = media.back_up_media(self.filename, one.before, one.report)
             one.facts.update(
                 taken_at=began.isoformat(),
+                as_of=one.as_of,
                 reason=one.reason,
                 by=one.by,
                 bytes=incoming.stat().st_size,

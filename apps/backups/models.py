@@ -18,3 +18,22 @@ class Backup(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+
+class Heartbeat(models.Model):
+    """
+    The one row that is written each minute while there is an archive.
+
+    It makes a database on which nobody works visibly alive in the archive, and tells in a recovered one
+    which minute that is of. Where it was seen to arrive is noted outside, see archive.heartbeat.
+    """
+
+    at = models.DateTimeField(verbose_name=_("at"))
+
+    class Meta:
+        verbose_name = _("heartbeat")
+        verbose_name_plural = _("heartbeats")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.at)

@@ -119,11 +119,16 @@ def put(incoming: Path, final: Path) -> None:
 
 def replace(path: Path, content: bytes) -> None:
     """Write a small file anew in one step: it has the old content or the new, never a part."""
-    incoming = folder() / INCOMING / f".{path.name}.{os.getpid()}.{threading.get_ident()}"
-    write(incoming, lambda file: file.write(content))
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.replace(incoming, path)
-    sync(path.parent)
+    replace_in(path.parent, path.name, content, incoming=folder() / INCOMING)
+
+
+def replace_in(where: Path, name: str, content: bytes, *, incoming: Path | None = None) -> None:
+    """Do the same for a file elsewhere, where ``incoming`` has to be on the same disk."""
+    unfinished = (incoming or where) / f".{name}.{os.getpid()}.{threading.get_ident()}"
+    write(unfinished, lambda file: file.write(content))
+    os.replace(unfinished, where / name)
+    sync(where)
 
 
 def file_sha256(path: Path) -> str:

@@ -14,35 +14,37 @@ from django.db import DatabaseError, OperationalError
 from django.utils.translation import gettext as _
 
 from apps.backups import log
-from apps.backups.catalogue import Backup, Reason, backup_named, delete_files, newest_backup
+from apps.backups.catalogue import Backup, Reason, backup_named, backups, delete_files
 from apps.backups.connector import Making, Report, being_made, making
 from apps.backups.storage import METADATA, clear_unfinished, file_sha256, folder, hold
 
 LOCK = "backup"
 
 
-def back_up(*, reason: Reason = Reason.MANUAL, by: str, report: Report = lambda message: None) -> Backup:
+def back_up(
+    *, reason: Reason = Reason.MANUAL, by: str, report: Report = lambda message: None, as_of: str = ""
+) -> Backup:
     """
-    Back up database and media files now and return what was stored.
+    Back up database and media files now and return what was stored; ``as_of`` is for what is not of now.
 
     ``report`` is told how far it is, and what it raises stops it. Raises ValidationError (code ``failed``)
     with a sentence when it failed; then nothing is stored.
     """
     with hold(LOCK, wait=lambda: report(_("Waiting for another backup."))):
-        return make_backup(reason=reason, by=by, report=report)
+        return make_backup(reason=reason, by=by, report=report, as_of=as_of)
 
 
-def make_backup(*, reason: Reason, by: str, report: Report) -> Backup:
+def make_backup(*, reason: Reason, by: str, report: Report, as_of: str = "") -> Backup:
     """Do what ``back_up`` says, for who holds the lock of backups already."""
     try:
         clear_unfinished()
-        before = newest_backup()
-        one = Making(reason, by, report, before.name if before else None)
+        before = backups()
+        one = Making(reason, by, report, before[0].name if before else None, as_of)
         _refuse_tests()
         with making(one):
             call_command("dbbackup", database="default", verbosity=0)
-        backup = newest_backup()
-        if backup is None or backup == before:
+        backup = next((one for one in backups() if one not in before), None)
+        if backup is None:
             raise StorageError(_("Nothing was stored."))
     except (ConnectorError, StorageError, CommandError, DatabaseError, psycopg.Error, OSError) as error:
         why = reason_of(error)

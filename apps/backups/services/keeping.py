@@ -1,5 +1,7 @@
 """Letting backups go: by the rules, or one by name."""
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils import timezone
@@ -13,6 +15,7 @@ from apps.backups.storage import clear_unfinished, hold
 
 WORTH: dict[State, Worth] = {State.TESTED: "tested", State.FAILED: "failed"}
 PINNED = {Reason.BEFORE_MIGRATION, Reason.BEFORE_RESTORE}
+STAYS_A_DAY = timedelta(days=1)  # whatever moment it shows, it was made to be restored now
 FEWEST_TESTED = 2
 
 
@@ -32,7 +35,9 @@ def to_go() -> list[Backup]:
         rules(),
         timezone.get_default_timezone(),
     )
-    return [one for one in reversed(every) if one.name not in kept]
+    since = timezone.now() - STAYS_A_DAY
+    is_new = {one.name for one in every if one.reason == Reason.POINT_IN_TIME and one.made_at > since}
+    return [one for one in reversed(every) if one.name not in kept | is_new]
 
 
 def prune(*, by: str) -> list[Backup]:

@@ -44,28 +44,32 @@ def restore_backup(name: str, *, by: str, safety: bool = True, identity: str = "
     ``safety=False`` goes on where no backup of the live database can be made; it is kept all the same.
     Raises ValidationError with a sentence; code ``stopped`` when somebody asked for it.
     """
-    with _running("restore", name, by, identity, say) as run:
-        backup = backup_named(name)
-        with restored_copy(backup, by=by, report=run.report) as copy:
-            if not copy.test.is_clean:
-                raise ValidationError(
-                    _("Nothing was restored, for the backup failed its test: %(why)s")
-                    % {"why": " ".join(copy.test.findings[:3])},
-                    code="test",
-                )
-            forget_the_moment(copy.name)
-            media.restore_media(name, run.report)
-            # Before the barrier: a backup that is being made reports to a table, and would wait for ever.
-            with hold(BACKUPS, wait=lambda: run.report(_("Waiting for a backup that is being made."))):
-                run.report(_("Waiting until nobody writes."))
-                with databases.writers_wait() as barrier:
-                    if safety and holds_anything(barrier.session):
-                        _back_up_before(by, run)
-                    kept = _swap(run, barrier, copy.name)
-            copy.take()
-        connection.close()
-        run.end("done", _("The backup is restored."), kept=kept)
-        return kept
+    with running("restore", name, by, identity, say) as run:
+        return restore(run, name, by=by, safety=safety)
+
+
+def restore(run: Run, name: str, *, by: str, safety: bool) -> str:
+    """Do what ``restore_backup`` says, as a part of a run that has begun."""
+    with restored_copy(backup_named(name), by=by, report=run.report) as copy:
+        if not copy.test.is_clean:
+            raise ValidationError(
+                _("Nothing was restored, for the backup failed its test: %(why)s")
+                % {"why": " ".join(copy.test.findings[:3])},
+                code="test",
+            )
+        forget_the_moment(copy.name)
+        media.restore_media(name, run.report)
+        # Before the barrier: a backup that is being made reports to a table, and would wait for ever.
+        with hold(BACKUPS, wait=lambda: run.report(_("Waiting for a backup that is being made."))):
+            run.report(_("Waiting until nobody writes."))
+            with databases.writers_wait() as barrier:
+                if safety and holds_anything(barrier.session):
+                    _back_up_before(by, run)
+                kept = _swap(run, barrier, copy.name)
+        copy.take()
+    connection.close()
+    run.end("done", _("The backup is restored."), kept=kept)
+    return kept
 
 
 def undo_restore(*, by: str, identity: str = "", say: Any = None) -> str:
@@ -75,7 +79,7 @@ def undo_restore(*, by: str, identity: str = "", say: Any = None) -> str:
     What was written since the restore is in that one, which is kept in turn; doing it again goes forward
     again. Raises ValidationError (code ``none`` when nothing is kept).
     """
-    with _running("undo", "", by, identity, say) as run:
+    with running("undo", "", by, identity, say) as run:
         with databases.only_one(lambda: run.report(_("Waiting for a test that runs."))) as server:
             back = next(iter(databases.copies(server, "old")), None)
             if back is None:
@@ -108,12 +112,12 @@ def drop_kept_copy(name: str, *, typed: str, by: str) -> None:
 
 def start_restore(name: str, *, by: str) -> str:
     """Start a restore in a process of its own and return what to follow it by."""
-    return _start(["restore_backup", name, "--noinput"], by)
+    return start(["restore_backup", name, "--noinput"], by)
 
 
 def start_undo(*, by: str) -> str:
     """Start taking a restore back in a process of its own and return what to follow it by."""
-    return _start(["undo_restore", "--noinput"], by)
+    return start(["undo_restore", "--noinput"], by)
 
 
 def holds_anything(session: databases.Session) -> bool:
@@ -162,7 +166,7 @@ def _swap(run: Run, barrier: databases.Barrier, replacement: str) -> str:
 
 
 @contextmanager
-def _running(what: str, name: str, by: str, identity: str, say: Any) -> Iterator[Run]:
+def running(what: str, name: str, by: str, identity: str, say: Any) -> Iterator[Run]:
     """Hold the one restore that may run, and tell and record how it ends."""
     with hold(LOCK):
         try:
@@ -188,11 +192,13 @@ def _running(what: str, name: str, by: str, identity: str, say: Any) -> Iterator
             run.end("failed", _("It failed for a reason that is in the log of its process."))
             log.record(what, by=by, outcome="failed", name=name)
             raise
-        kept = _("What was live is kept as %(name)s.") % {"name": run.facts.get("kept", "")}
-        log.record(what, by=by, outcome="done", name=run.facts["name"], message=kept)
+        kept = run.facts.get("kept")
+        message = _("What was live is kept as %(name)s.") % {"name": kept} if kept else ""
+        log.record(what, by=by, outcome="done", name=run.facts["name"], message=message)
 
 
-def _start(arguments: list[str], by: str) -> str:
+def start(arguments: list[str], by: str) -> str:
+    """Start a command of manage.py in a process of its own and return what to follow it by."""
     identity = secrets.token_hex(8)
     environment = child_environment() | {
         "LEDGERFLOW_DATABASE_NAME": databases.live_name(),

@@ -3,8 +3,6 @@
 import hashlib
 import json
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -13,7 +11,6 @@ from datetime import UTC, datetime
 import psycopg
 from dbbackup.db.base import get_connector
 from dbbackup.db.exceptions import ConnectorError
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
@@ -26,26 +23,13 @@ from apps.backups.connector import (
     NotItsFault,
     Report,
     WorkerDied,
-    child_environment,
-    ends_with_us,
 )
+from apps.backups.elsewhere import last_line, manage_elsewhere, on_database
 from apps.backups.services.backing_up import reason_of
 from apps.backups.storage import file_sha256, folder
 
 ROOM = 1.5  # times the database's size, for a copy of it and what making it takes
 CHUNK = 2**20
-# A tool, the server or the disk went away meanwhile: of the backup itself nothing is known then.
-NOT_THE_BACKUPS_FAULT = (
-    "signal",
-    "worker process",
-    "No space left",
-    "out of memory",
-    "server closed the connection",
-    "terminating connection",
-    "connection to server",
-    "connection is",
-    "the database system is",
-)
 
 
 def run_test(name: str, *, by: str, report: Report = lambda message: None) -> Test:
@@ -233,69 +217,19 @@ def _bring_up_to_date(wanted: manifest.Manifest, scratch: str, report: Report) -
     if not waiting:
         return []
     report(_("Applying the migrations that came since: %(count)s.") % {"count": len(waiting)})
-    code, _told, errors = _manage(["migrate", "--noinput", "--verbosity=0"], scratch, report)
+    code, _told, errors = manage_elsewhere(
+        ["migrate", "--noinput", "--verbosity=0"], on_database(scratch), report
+    )
     if code:
-        return [_("It cannot be brought up to date: %(why)s") % {"why": _last_line(errors)}]
+        return [_("It cannot be brought up to date: %(why)s") % {"why": last_line(errors)}]
     return []
 
 
 def _check_books(scratch: str, report: Report) -> list[str]:
     report(_("Checking the books in it."))
-    code, told, errors = _manage(["check_books", "--json"], scratch, report)
+    code, told, errors = manage_elsewhere(["check_books", "--json"], on_database(scratch), report)
     try:
         failures = json.loads(told)["failures"]
     except (ValueError, KeyError, TypeError):
-        return [_("The books could not be checked: %(why)s") % {"why": _last_line(errors) or code}]
+        return [_("The books could not be checked: %(why)s") % {"why": last_line(errors) or code}]
     return [f"{one['client']}: {one['what']}" if one["client"] else one["what"] for one in failures]
-
-
-def _manage(arguments: list[str], database: str, report: Report) -> tuple[int, str, str]:
-    """
-    Run a command of manage.py on another database, in a process that cannot touch the live one.
-
-    Return its exit code, and what it wrote to both outputs. Raises ConnectorError when it was killed or
-    could not reach the database.
-    """
-    environment = child_environment() | {
-        "LEDGERFLOW_DATABASE_NAME": database,
-        "LEDGERFLOW_ENV": settings.ENVIRONMENT,
-        "BACKUP_BEFORE_MIGRATE": "off",
-        "LOG_LEVEL": "ERROR",
-    }
-    command = [*ends_with_us(), sys.executable, str(settings.BASE_DIR / "manage.py"), *arguments]
-    process = subprocess.Popen(  # noqa: S603
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        while True:
-            try:
-                told, errors = process.communicate(timeout=0.5)
-                break
-            except subprocess.TimeoutExpired:
-                report("")
-    finally:
-        process.kill()
-        process.wait()
-    if process.returncode < 0:
-        raise ConnectorError(
-            _("%(command)s was ended by signal %(signal)s.")
-            % {"command": arguments[0], "signal": -process.returncode}
-        )
-    why = _last_line(errors)
-    if process.returncode and _is_no_fault_of_the_backup(why):
-        raise ConnectorError(why)
-    return process.returncode, told, errors
-
-
-def _is_no_fault_of_the_backup(why: str) -> bool:
-    return any(words in why for words in NOT_THE_BACKUPS_FAULT)
-
-
-def _last_line(text: str) -> str:
-    lines = [line for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else ""

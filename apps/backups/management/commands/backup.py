@@ -1,10 +1,11 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management import CommandError
+from django.core.management import CommandError, CommandParser
 from django.core.management.base import BaseCommand
 from django.template.defaultfilters import filesizeformat
 
+from apps.backups.catalogue import Reason
 from apps.backups.losses import contents
 from apps.backups.people import who_calls
 from apps.backups.services import back_up
@@ -14,9 +15,14 @@ class Command(BaseCommand):
     help = "Back up the database and the media files, read back before they are stored."
     requires_system_checks: list[str] = []
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--as-of", default="", help="for restore_to: the moment that the database shows")
+        parser.add_argument("--by", default="", help="who asks, for the log")
+
+    def handle(self, *args: Any, as_of: str, by: str, **options: Any) -> None:
+        reason = Reason.POINT_IN_TIME if as_of else Reason.MANUAL
         try:
-            backup = back_up(by=who_calls())
+            backup = back_up(by=by or who_calls(), reason=reason, as_of=as_of)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
         self.stdout.write(f"{backup.name} is stored: {filesizeformat(backup.size)}, {contents(backup)}.")

@@ -1,0 +1,306 @@
+#!/usr/bin/env bash
+# Keeps a cluster's write-ahead log, makes base backups of it, and brings up beside it what it was at a time.
+#
+# It needs nothing but PostgreSQL's own programs of the server's major version and bash, so that it runs in the
+# image of the database. What to do when is decided elsewhere: requests and answers are small files.
+#
+#   archiver.sh serve          until it is ended; of two on one folder the second refuses
+#   archiver.sh fetch NAME TO  the restore_command of what is brought up
+#
+# Environment:
+#   ARCHIVE        the folder of the archive; its layout is told in layout.py
+#   ARCHIVE_SOURCE how to reach the cluster (libpq's "host=… user=…"), by a role that may replicate
+#   ARCHIVE_PASSWORD, or ARCHIVE_PASSWORD_FILE  the password of that role
+#   ARCHIVE_SLOT   the replication slot                         (ledgerflow_archive)
+#   ARCHIVE_COMPRESS  how segments are written, or "none"       (gzip:1)
+#   SIDE_SOCKETS   a private folder for the socket of what is brought up; 90 bytes at most
+#   SIDE_ADDRESS   where the application reaches that           (SIDE_SOCKETS)
+#   SIDE_LISTEN    addresses it listens on besides the socket   (none)
+#
+# An answer begins with "done" or "failed"; then come words that client.py makes sentences of.
+set -uo pipefail
+umask 077
+export LC_ALL=C TZ=UTC PGCONNECT_TIMEOUT=5
+[ -n "${ARCHIVE_PASSWORD_FILE:-}" ] && ARCHIVE_PASSWORD=$(cat "$ARCHIVE_PASSWORD_FILE")
+[ -n "${ARCHIVE_PASSWORD:-}" ] && export PGPASSWORD=$ARCHIVE_PASSWORD
+slot=${ARCHIVE_SLOT:-ledgerflow_archive}
+compress=${ARCHIVE_COMPRESS:-gzip:1}
+port=5432
+self=$(readlink -f "$0")
+with_us=() own_session=()  # what ends with the process that started it, even by kill -9, and what does not
+command -v setpriv >/dev/null && with_us=(setpriv --pdeathsig=KILL --)
+command -v setsid >/dev/null && own_session=(setsid)
+
+stamp() { date -u +%Y%m%dT%H%M%SZ; }
+
+# put FILE: what comes in is in the file whole or not at all
+put() { cat >"$1.new" && mv "$1.new" "$1"; }
+
+# reason FILE: the last complaint in a program's output, on one line
+reason() { grep -E 'error:|ERROR:|FATAL:|PANIC:' "$1" | tail -n 1 | sed -E 's/^.*(error|ERROR|FATAL|PANIC): +//' | cut -c 1-300; }
+
+# --- receiving ---
+
+ask_server() { psql -XAtq -d "$ARCHIVE_SOURCE replication=true" -c "$1"; }
+
+# The newest folder of this cluster that goes on without a gap, or a new one. Sets era.
+open_era() {
+  local system major segment file
+  system=$(ask_server IDENTIFY_SYSTEM | cut -d '|' -f 1) && [ -n "$system" ] || return 1
+  for file in "$ARCHIVE"/*/era; do
+    grep -q "^system=$system\$" "$file" 2>/dev/null && ! grep -q ^ended= "$file" && era=$(basename "$(dirname "$file")") && return
+  done
+  segment=$(ask_server 'SHOW wal_segment_size') major=$(ask_server 'SHOW server_version_num') || return 1
+  for file in "$ARCHIVE"/*/era; do
+    [ -e "$file" ] && end_era "$(dirname "$file")" "another cluster"
+  done
+  era=$(stamp)
+  while [ -e "$ARCHIVE/$era" ]; do sleep 1; era=$(stamp); done
+  mkdir -p "$ARCHIVE/$era/wal" "$ARCHIVE/$era/base"
+  [ "$segment" = 1GB ] && segment=1024MB
+  printf 'system=%s\nmajor=%s\nsegment=%s\n' "$system" "$((major / 10000))" "${segment%MB}" | put "$ARCHIVE/$era/era"
+  sync -f "$ARCHIVE"
+}
+
+end_era() {
+  grep -q ^ended= "$1/era" || { cat "$1/era"; printf 'ended=%s\nwhy=%s\n' "$(stamp)" "$2"; } | put "$1/era"
+}
+
+receive() {
+  local told=$ARCHIVE/receiver.err era=
+  while :; do
+    if open_era 2>"$told"; then
+      pg_receivewal -d "$ARCHIVE_SOURCE" --slot="$slot" --create-slot --if-not-exists >/dev/null 2>>"$told"
+      printf '%s\n' "$era" | put "$ARCHIVE/receiving"
+      "${with_us[@]}" pg_receivewal -d "$ARCHIVE_SOURCE" -D "$ARCHIVE/$era/wal" --slot="$slot" --synchronous \
+        --no-loop $([ "$compress" = none ] || printf %s "--compress=$compress") >/dev/null 2>>"$told"
+      # What is asked for next is gone there, or never was: the chain ends here, and another begins.
+      if grep -qE 'has already been removed|is ahead of the WAL flush|invalidated|can no longer get changes' "$told"; then
+        end_era "$ARCHIVE/$era" "$(reason "$told")"
+        pg_receivewal -d "$ARCHIVE_SOURCE" --slot="$slot" --drop-slot >/dev/null 2>&1
+      fi
+    fi
+    reason "$told" | put "$ARCHIVE/receiver.why"
+    rm -f "$ARCHIVE/receiving"
+    sleep 1
+  done
+}
+
+# --- what is asked for ---
+
+progress() { printf '%s\n' "$*" | put "$answer.progress"; }
+
+answer() { printf '%s\n' "$@" | put "$answer"; }
+
+# fail WORDS: nothing that did not come up is left
+fail() { [ -z "${data:-}" ] || drop; answer failed "$*"; exit 0; }
+
+room() { df -Pk "$ARCHIVE" | awk 'NR == 2 {print int($4 / 1024)}'; }
+
+size() { du -sm "$1" | cut -f 1; }
+
+base() {
+  local era made new name
+  era=$(cat "$ARCHIVE/receiving" 2>/dev/null) || fail not-receiving
+  new=$ARCHIVE/$era/incoming
+  rm -rf "$new"
+  progress copying
+  "${with_us[@]}" pg_basebackup -d "$ARCHIVE_SOURCE" -D "$new" -X stream -c fast --manifest-checksums=SHA256 2>"$answer.err" \
+    || { made=$(reason "$answer.err"); rm -rf "$new"; fail not-made "$made"; }
+  progress verifying
+  "${with_us[@]}" pg_verifybackup -q "$new" 2>"$answer.err" || { made=$(reason "$answer.err"); rm -rf "$new"; fail not-made "$made"; }
+  sync -f "$new"
+  name=$(stamp)
+  mv "$new" "$ARCHIVE/$era/base/$name" && sync -f "$ARCHIVE/$era/base" || fail not-made "$name"
+  answer done "$era $name"
+}
+
+# recover ERA BASE KIND TARGET ROLE: KIND is time or lsn
+recover() {
+  local base=$ARCHIVE/$1/base/$2 data=$ARCHIVE/side/data log=$ARCHIVE/side/log why=$ARCHIVE/side/why
+  local free needed pid at password
+  drop
+  mkdir -p "$ARCHIVE/side" "$SIDE_SOCKETS"
+  progress verifying
+  "${with_us[@]}" pg_verifybackup -q "$base" 2>"$answer.err" || fail base-damaged "$(reason "$answer.err")"
+  needed=$(size "$base") free=$(room)
+  [ "$free" -gt $((needed + 64)) ] || fail no-space "$needed $free"
+  progress unpacking
+  "${with_us[@]}" cp -a --reflink=auto "$base" "$data" 2>"$answer.err" || fail no-copy "$(tail -n 1 "$answer.err")"
+  rm -rf "${data:?}"/{postmaster.pid,standby.signal}
+  touch "$data/recovery.signal"
+  printf 'local all all trust\nhost all all samenet scram-sha-256\n' >"$ARCHIVE/side/hba"
+  export ARCHIVER=$self ERA_WAL=$ARCHIVE/$1/wal SIDE_WHY=$why
+  cat >>"$data/postgresql.auto.conf" <<CONF
+restore_command = 'bash "\$ARCHIVER" fetch %f %p'
+recovery_target = ''
+recovery_target_name = ''
+recovery_target_xid = ''
+recovery_target_time = ''
+recovery_target_lsn = ''
+recovery_target_timeline = 'current'
+recovery_target_inclusive = on
+recovery_target_$3 = '$4'
+recovery_target_action = 'promote'
+primary_conninfo = ''
+primary_slot_name = ''
+archive_mode = off
+archive_command = ''
+hot_standby = on
+fsync = off
+full_page_writes = off
+ssl = off
+logging_collector = off
+log_destination = 'stderr'
+timezone = 'UTC'
+log_timezone = 'UTC'
+CONF
+  : >"$log"
+  # A standby needs at least what the cluster had.
+  mapfile -t at < <(pg_controldata "$data" | sed -nE 's/^(max_[a-z_]+) setting: +/-c\n\1=/p' \
+    | sed 's/^max_prepared_xacts=/max_prepared_transactions=/; s/^max_locks_per_xact=/max_locks_per_transaction=/')
+  "${own_session[@]}" postgres -D "$data" "${at[@]}" -c "port=$port" -c "listen_addresses=${SIDE_LISTEN:-}" -c "hba_file=$ARCHIVE/side/hba" \
+    -c "unix_socket_directories=$SIDE_SOCKETS" -c unix_socket_permissions=0700 >>"$log" 2>&1 &
+  pid=$!
+  while :; do
+    at=$(side_psql 'SELECT pg_is_in_recovery(), extract(epoch FROM pg_last_xact_replay_timestamp())' 2>/dev/null)
+    [ "${at%%|*}" = f ] && break
+    if ! kill -0 "$pid" 2>/dev/null; then
+      [ -s "$why" ] && fail "$(tail -n 1 "$why")"
+      grep -q 'No space left' "$log" && fail no-space "$needed $(room)"
+      fail not-reached "$(reason "$log")"
+    fi
+    progress replaying "${at##*|}"
+    sleep 0.2
+  done
+  password=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
+  side_psql "ALTER ROLE \"$5\" LOGIN PASSWORD '$password'" >"$answer.err" 2>&1 || fail not-reached "$(reason "$answer.err")"
+  answer done "${SIDE_ADDRESS:-$SIDE_SOCKETS} $port $password"
+}
+
+side_psql() { psql -XAtq -h "$SIDE_SOCKETS" -p "$port" -U postgres -d postgres -c "$1"; }
+
+# What was brought up goes without a trace.
+drop() {
+  local pid end=$((SECONDS + 30))
+  if pid=$(head -n 1 "$ARCHIVE/side/data/postmaster.pid" 2>/dev/null) && is_side "$pid"; then
+    kill -QUIT "$pid"
+    while is_side "$pid"; do
+      [ "$SECONDS" -lt "$end" ] || { kill -KILL "$pid"; sleep 0.5; break; }
+      sleep 0.1
+    done
+  fi
+  rm -rf "$ARCHIVE/side"
+}
+
+is_side() { [ "$(readlink "/proc/$1/cwd" 2>/dev/null)" = "$(readlink -f "$ARCHIVE/side/data")" ]; }
+
+# last ERA LSN: where the last whole transaction after LSN lies, and when it was
+last() {
+  local wal=$ARCHIVE/$1/wal segments=$ARCHIVE/reading found name
+  rm -rf "$segments" && mkdir -p "$segments"
+  found=$(wal_name "$2" "$1")
+  for name in $(ls "$wal" | grep -oE '^[0-9A-F]{24}' | sort -u); do
+    [[ ${name:8} < ${found:8} ]] || ERA_WAL=$wal SIDE_WHY=/dev/null fetch "$name" "$segments/$name" || break
+  done
+  found=$(pg_waldump -p "$segments" -t "$((16#${found:0:8}))" -s "$2" -r Transaction 2>/dev/null | grep -E 'desc: COMMIT ' | tail -n 1 \
+    | sed -nE 's/.* lsn: ([0-9A-F]+\/[0-9A-F]+), .*desc: COMMIT ([0-9-]+ [0-9:.]+) .*/\1 \2/p')
+  rm -rf "$segments"
+  [ -n "$found" ] || fail nothing-after
+  answer done "$found"
+}
+
+# wal_name LSN ERA: the segment that holds LSN, of the newest timeline that has it
+wal_name() {
+  local high=$((16#${1%/*})) low=$((16#${1#*/})) megabytes
+  megabytes=$(sed -n 's/^segment=//p' "$ARCHIVE/$2/era")
+  local rest; rest=$(printf '%08X%08X' "$high" $((low / (megabytes * 1048576))))
+  ls "$ARCHIVE/$2/wal" | grep -oE "^[0-9A-F]{8}$rest" | sort | tail -n 1
+}
+
+# --- the restore_command ---
+
+# A finished segment is whole or it is refused. The one that was being written ends where it ends: what it lacks
+# is filled with zeros, which PostgreSQL takes for the end of the log.
+fetch() {
+  local from=$ERA_WAL/$1 to=$2 megabytes
+  megabytes=$(sed -n 's/^segment=//p' "$ERA_WAL/../era")
+  if [ -f "$from" ]; then
+    cp "$from" "$to"
+  elif [ -f "$from.gz" ]; then
+    gzip -dc "$from.gz" >"$to" 2>/dev/null || { echo "damaged $1" >>"$SIDE_WHY"; rm -f "$to"; return 1; }
+  elif [ -f "$from.partial" ]; then
+    cp "$from.partial" "$to"
+  elif [ -f "$from.gz.partial" ]; then
+    gzip -dc "$from.gz.partial" >"$to" 2>/dev/null
+    truncate -s "${megabytes}M" "$to"
+  else
+    [[ $1 == *.history ]] || echo "missing $1" >>"$SIDE_WHY"
+    return 1
+  fi
+}
+
+# --- serving ---
+
+serve() {
+  : "${ARCHIVE:?}" "${ARCHIVE_SOURCE:?}" "${SIDE_SOCKETS:?}"
+  mkdir -p "$ARCHIVE"/{requests,answers}
+  exec 9>"$ARCHIVE/.lock"
+  flock -n 9 || { echo "Another archiver works in $ARCHIVE." >&2; exit 1; }
+  drop
+  rm -rf "$ARCHIVE"/*/incoming "$ARCHIVE"/{reading,receiving} "$ARCHIVE"/*.new "$ARCHIVE"/*/*.new
+  local name receiver='' job=''
+  for name in $(cd "$ARCHIVE/requests" && ls -- *.begun 2>/dev/null); do
+    interrupted "${name%.begun}"
+    rm -f "$ARCHIVE/requests/${name%.begun}".* "$ARCHIVE/answers/${name%.begun}".{progress,err}
+  done
+  set -m  # each of both is a group of its own, and ends as one
+  trap 'end_group "$receiver"; end_group "$job"; drop; exit 0' TERM INT
+  while :; do
+    touch "$ARCHIVE/alive"
+    [ -n "$receiver" ] && kill -0 "$receiver" 2>/dev/null || { "${with_us[@]}" bash "$self" receive 9>&- & receiver=$!; }
+    if [ -n "$job" ] && ! kill -0 "$job" 2>/dev/null; then
+      wait "$job" || interrupted "$name"
+      rm -f "$ARCHIVE/requests/$name".* "$ARCHIVE/answers/$name".{progress,err}
+      job=
+    elif [ -n "$job" ] && [ -e "$ARCHIVE/requests/$name.stop" ]; then
+      end_group "$job"
+    fi
+    if [ -z "$job" ]; then
+      name=$(ls "$ARCHIVE/requests" | grep -vE '\.(new|stop|begun)$' | head -n 1)
+      if [ -n "$name" ]; then
+        mv "$ARCHIVE/requests/$name" "$ARCHIVE/requests/$name.begun"
+        "${with_us[@]}" bash "$self" job "$name" 9>&- &
+        job=$!
+      fi
+    fi
+    sleep 0.2
+  done
+}
+
+# What was killed has given no answer.
+interrupted() {
+  grep -qx recover "$ARCHIVE/requests/$1.begun" && drop
+  answer=$ARCHIVE/answers/$1
+  answer failed interrupted
+}
+
+end_group() { [ -z "$1" ] || kill -KILL -- "-$1" 2>/dev/null; }
+
+job() {
+  local words
+  answer=$ARCHIVE/answers/$1
+  mapfile -t words <"$ARCHIVE/requests/$1.begun"
+  case ${words[0]} in
+    base | recover | last) "${words[@]}" ;;
+    drop) drop; answer done ;;
+    *) fail unknown "${words[0]}" ;;
+  esac
+}
+
+case ${1:-} in
+  serve | receive) "$1" ;;
+  job) job "$2" ;;
+  fetch) fetch "$2" "$3" ;;
+  *) sed -n '2,24s/^# \{0,1\}//p' "$0"; exit 2 ;;
+esac

@@ -1,0 +1,114 @@
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management import CommandError, CommandParser
+from django.core.management.base import BaseCommand
+from django.db import connection
+from django.utils import timezone
+
+from apps.backups.archive import layout
+from apps.backups.archive.heartbeat import beat
+from apps.backups.archive.watch import problems
+from apps.backups.connector import CommandConnectorError, client_tool
+from apps.backups.people import who_calls
+from apps.backups.services import drill, make_base
+from apps.backups.services.going_back import said
+from ledgerflow import embedded
+
+SCRIPT = Path(layout.__file__).with_name("archiver.sh")
+LONGEST_SOCKETS = 90  # bytes of a path, so that the socket's own name fits behind it
+
+
+class Command(BaseCommand):
+    """
+    What the sidecar and the worker do for the archive, by hand.
+
+    ``serve`` is the sidecar where there are no containers: it becomes archiver.sh.
+    """
+
+    help = "The archive that leads back to any minute: serve, beat, base, drill, verify, prune, status."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "action", choices=["serve", "beat", "base", "drill", "verify", "prune", "status"], nargs="?",
+            default="status",
+        )  # fmt: skip
+
+    def handle(self, *args: Any, action: str, **options: Any) -> None:
+        if not layout.is_on():
+            raise CommandError("There is no archive: ARCHIVE_FOLDER names none.")
+        try:
+            getattr(self, f"_{action}")()
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from error
+
+    def _serve(self) -> None:
+        folder = layout.archive().resolve()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            programs = client_tool("postgres", connection.pg_version // 10_000).parent  # type: ignore[attr-defined]
+            sockets = _sockets(folder)
+            account = embedded.as_server_account(programs, [folder, sockets])
+        except (CommandConnectorError, embedded.EmbeddedError) as error:
+            raise CommandError(str(error)) from error
+        where = connection.settings_dict
+        source = f"host={where['HOST']} port={where['PORT'] or 5432} user=postgres"
+        connection.close()
+        os.environ.update(
+            ARCHIVE=str(folder),
+            ARCHIVE_SOURCE=os.environ.get("ARCHIVE_SOURCE") or source,
+            SIDE_SOCKETS=str(sockets),
+            PATH=f"{programs}:{os.environ['PATH']}",
+        )
+        command = [*map(str, account), "bash", str(SCRIPT), "serve"]
+        os.execvp(command[0], command)  # noqa: S606
+
+    def _beat(self) -> None:
+        self.stdout.write(f"{said(beat().at)} has arrived in the archive.")
+
+    def _base(self) -> None:
+        self.stdout.write(f"{make_base(by=who_calls(), report=self._say)} is verified.")
+
+    def _drill(self) -> None:
+        found = drill(by=who_calls(), report=self._say)
+        self.stdout.write(f"{said(found.moment)} came back as it was noted, in {found.seconds} s.")
+
+    def _verify(self) -> None:
+        damaged = layout.look_for_damage()
+        gaps = [name for era in layout.eras() for name in era.gaps()]
+        for name in sorted({*damaged, *gaps}):
+            self.stdout.write(f"{name} is {'damaged' if name in damaged else 'missing'}.")
+        if damaged or gaps:
+            raise CommandError("The log has gaps: make a base backup now.")
+        self.stdout.write("Every segment can be read, and none is missing.")
+
+    def _prune(self) -> None:
+        gone = layout.prune_archive(timezone.now())
+        self.stdout.write(f"{len(gone)} base backups went." if gone else "Nothing had to go.")
+
+    def _status(self) -> None:
+        for window in layout.windows():
+            self.stdout.write(f"From {said(window.since)} to {said(window.until)}.")
+        found = problems()
+        self.stdout.write("\n".join(found) or "The archive is well.")
+        if found:
+            raise SystemExit(1)
+
+    def _say(self, message: str) -> None:
+        if message and message != getattr(self, "_said", ""):
+            self._said = message
+            self.stdout.write(message)
+
+
+def _sockets(archive: Path) -> Path:
+    near = archive / "sockets"
+    if len(os.fsencode(near)) <= LONGEST_SOCKETS:
+        found = near
+    else:
+        found = Path("/tmp", f"ledgerflow-side-{hashlib.sha256(os.fsencode(archive)).hexdigest()[:16]}")  # noqa: S108
+    found.mkdir(mode=0o700, exist_ok=True)
+    return found
