@@ -232,6 +232,8 @@ BACKUP_KEEP = {
 }
 # Going back to any minute: the folder that archiver.sh keeps, and when the worker asks it for what.
 ARCHIVE_FOLDER = env.str("ARCHIVE_FOLDER", default="")
+if ARCHIVE_FOLDER:
+    ARCHIVE_FOLDER = str(BASE_DIR / ARCHIVE_FOLDER)
 ARCHIVE_BASE_SCHEDULE = env.cron("ARCHIVE_BASE_SCHEDULE", default="23 2 * * *")
 ARCHIVE_DRILL_SCHEDULE = env.cron("ARCHIVE_DRILL_SCHEDULE", default="53 3 * * 0")
 ARCHIVE_KEEP_DAYS = env.number("ARCHIVE_KEEP_DAYS", default=14, most=366)

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import path
 from django.views.generic import RedirectView
 
-from apps.backups.views import run_page
+from apps.backups.views.backups import run_page
 from apps.core.views import palette
 
 urlpatterns = [

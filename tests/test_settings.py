@@ -109,12 +109,12 @@ def test_every_setting_is_in_the_table_of_operations():
 
 
 @pytest.mark.parametrize("command", ["createsuperuser", "dbbackup", "migrate", "demo"])
-def test_a_command_says_in_one_line_that_the_database_is_away(command):
+def test_a_command_says_in_one_line_that_the_database_is_away(command, tmp_path):
     code = (
         f"import runpy, sys; sys.argv = ['manage.py', '{command}'];"
         "runpy.run_path('manage.py', run_name='__main__')"
     )
-    exit_code, line = run(code, LEDGERFLOW_ENV="test")
+    exit_code, line = run(code, LEDGERFLOW_ENV="test", BACKUP_DIR=str(tmp_path))
     assert exit_code != 0
     assert "does not answer" in line or "backup before it failed" in line
     assert "hidden-secret" not in line

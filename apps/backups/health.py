@@ -13,6 +13,7 @@ from django.utils.formats import date_format
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
+from apps.backups.archive.watch import problems as archive_problems
 from apps.backups.catalogue import Backup, State, backups
 from apps.backups.connector import client_tool
 from apps.backups.losses import contents
@@ -57,8 +58,9 @@ def health(now: datetime | None = None) -> Health:
     newest = next(iter(every), None)
     tested = next((one for one in every if one.state == State.TESTED), None)
     if newest is None:
-        return Health([], None, None, [_("There is no backup yet.")])
+        return Health([], None, None, [_("There is no backup yet."), *archive_problems(now)])
     problems = [
+        *archive_problems(now),
         _late(tested, settings.BACKUP_TESTED_WITHIN_HOURS, now, _("tested backup")),
         _late(newest, settings.BACKUP_WITHIN_HOURS, now, _("backup")),
         _failed(every, tested),

@@ -2,20 +2,28 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
+import psycopg
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from procrastinate.contrib.django import app
+from procrastinate.exceptions import AlreadyEnqueued
 
 from apps.backups import services
+from apps.backups.archive import layout
+from apps.backups.archive.client import receiving
+from apps.backups.archive.heartbeat import beat
 from apps.backups.catalogue import Reason, State, backups
 from apps.backups.connector import Report
 from apps.backups.people import WORKER
-from apps.core.jobs import Progress, job_task
+from apps.backups.services.going_back import said
+from apps.core.jobs import Progress, Task, job_task
+from apps.core.registry import every_minute
 
 logger = logging.getLogger(__name__)
 
@@ -48,10 +56,10 @@ def run_test(progress: Progress, *, name: str, by_name: str) -> str:
     return _("It gives back what was backed up: every row, the schema, and books that check.")
 
 
-def _scheduled(name: str, cron: str) -> Callable[[Callable[[], None]], None]:
+def _scheduled(name: str, cron: str) -> Callable[[Callable[[], None]], Task]:
     """Run a function by the clock, or not at all where the setting is ``off``."""
 
-    def register(function: Callable[[], None]) -> None:
+    def register(function: Callable[[], None]) -> Task:
         async def run(timestamp: int) -> None:
             try:
                 await sync_to_async(function)()
@@ -61,8 +69,26 @@ def _scheduled(name: str, cron: str) -> Callable[[Callable[[], None]], None]:
         task = app.task(name=f"apps.backups.tasks.{name}", queueing_lock=name)(run)
         if cron != "off":
             app.periodic(cron=cron)(task)
+        return task
 
     return register
+
+
+@partial(job_task, only_one_waits=True)
+def make_base(progress: Progress, *, by_name: str) -> str:
+    """Make a base backup of the archive."""
+    name = services.make_base(by=by_name, report=_telling(progress))
+    return _("The base backup %(name)s is verified.") % {"name": name}
+
+
+@partial(job_task, only_one_waits=True)
+def run_drill(progress: Progress, *, by_name: str) -> str:
+    """Try the archive out; a moment that does not come back is told as an error."""
+    found = services.drill(by=by_name, report=_telling(progress))
+    return _("%(moment)s came back as it was noted, in %(seconds)s seconds.") % {
+        "moment": said(found.moment),
+        "seconds": found.seconds,
+    }
 
 
 @_scheduled("back_up_by_schedule", settings.BACKUP_SCHEDULE)
@@ -78,3 +104,39 @@ def _test() -> None:
     for one in waiting[: settings.BACKUP_TESTS_A_NIGHT]:
         services.run_test(one.name, by=WORKER)
     services.prune(by=WORKER)
+
+
+_BASES, _DRILLS = (
+    (settings.ARCHIVE_BASE_SCHEDULE, settings.ARCHIVE_DRILL_SCHEDULE) if layout.is_on() else ("off", "off")
+)
+
+
+@_scheduled("base_by_schedule", _BASES)
+def make_base_by_schedule() -> None:
+    services.make_base(by=WORKER)
+
+
+@_scheduled("drill_by_schedule", _DRILLS)
+def _drill() -> None:
+    services.drill(by=WORKER)
+
+
+@every_minute.register
+def look_after_archive() -> None:
+    """
+    Have the minute's heartbeat arrive in the archive; where the log began anew, ask for a base backup.
+
+    Who asks waits in the queue once, however often it is asked for.
+    """
+    if not layout.is_on():
+        return
+    try:
+        services.drop_forgotten()
+        beat()
+        if (name := receiving()) and not any(era.bases for era in layout.eras() if era.name == name):
+            with suppress(AlreadyEnqueued):
+                make_base_by_schedule.defer(timestamp=0)
+    except ValidationError as error:
+        logger.warning("%s", " ".join(error.messages))
+    except (psycopg.Error, OSError) as error:
+        logger.warning("No heartbeat: %s", str(error).strip())

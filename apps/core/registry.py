@@ -52,5 +52,9 @@ book_checks: Registry[Callable[[Sequence[int]], Iterable[Any]]] = Registry()
 #: compares are views of the database, see backups.manifest.
 counted_in_backups: Registry[Callable[[], tuple[Text, str]]] = Registry()
 
+#: ``() -> None``: what the worker does each minute beside its jobs, however long those take. What it raises
+#: is logged.
+every_minute: Registry[Callable[[], None]] = Registry()
+
 #: ``() -> sentences``: what somebody should know though this node can do its work; /readyz tells it.
 health_warnings: Registry[Callable[[], Iterable[str]]] = Registry()

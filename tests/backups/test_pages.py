@@ -10,7 +10,7 @@ from django.urls import reverse
 from apps.backups import runs, services
 from apps.backups.catalogue import backups
 from apps.backups.pages import PAGES
-from apps.backups.views import SALT
+from apps.backups.views.backups import SALT
 from apps.core.models import Job
 from apps.profiles.groups import AUDITORS, BACKUPS
 from apps.profiles.roles import Role
@@ -104,5 +104,5 @@ def test_how_far_a_restore_is_shows_to_nobody_without_the_way_to_it(client, sign
 def test_a_restore_that_did_not_begin_says_so(client, monkeypatch):
     token = signing.dumps("id", salt=SALT)
     assert "It is about to begin." in client.get(reverse("run_page", args=[token])).content.decode()
-    monkeypatch.setattr("apps.backups.views.SECONDS_TO_START", -1)
+    monkeypatch.setattr("apps.backups.views.backups.SECONDS_TO_START", -1)
     assert "It did not begin." in client.get(reverse("run_page", args=[token])).content.decode()

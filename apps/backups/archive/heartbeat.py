@@ -6,7 +6,6 @@ import time
 from datetime import datetime
 from typing import Any
 
-import psycopg
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from psycopg import sql
@@ -30,7 +29,6 @@ def beat() -> Heartbeat:
     database does not answer.
     """
     with databases.connect(databases.live_name()) as session:
-        session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         session.execute("SET LOCAL lock_timeout = '10s'")
         session.execute("SET LOCAL synchronous_commit = on")  # so that its position is known after it
         at: datetime = _one(

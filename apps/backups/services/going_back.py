@@ -1,7 +1,7 @@
 """Going back to a moment: a base backup and the log after it, beside the live cluster."""
 
 import json
-import random
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -26,7 +26,7 @@ from apps.backups.elsewhere import last_line, manage_elsewhere
 from apps.backups.look import Look, compare
 from apps.backups.services.backing_up import reason_of
 from apps.backups.services.restoring import restore, running, start
-from apps.backups.storage import hold, is_held, replace_in
+from apps.backups.storage import hold, replace_in
 
 LOCK = "side"
 SIDE = "side.json"
@@ -93,7 +93,7 @@ def restore_to(
     sentence; the live database is then what it was.
     """
     name = said(moment) if moment else _("the last moment")
-    with running("restore", name, by, identity, say) as run:
+    with running("go back", name, by, identity, say) as run:
         with side_at(moment, run.report) as side:
             backup = _back_up(side, by, run.report)
         return restore(run, backup.name, by=by, safety=safety)
@@ -155,7 +155,7 @@ def make_base(*, by: str, report: Report = lambda message: None) -> str:
     return name
 
 
-def drill(*, by: str, report: Report = lambda message: None, choose: Any = random.choice) -> Drill:
+def drill(*, by: str, report: Report = lambda message: None, choose: Any = secrets.choice) -> Drill:
     """
     Bring up a random moment, hold it against what was noted then, check the books in it, and keep the result.
 
@@ -391,7 +391,3 @@ def _recorded(what: str, by: str) -> Iterator[Any]:
         log.record(what, by=by, outcome="failed" if is_failure else "stopped", message=why)
         raise
     log.record(what, by=by, outcome="done", name=" ".join(named))
-
-
-def is_going_back() -> bool:
-    return is_held(LOCK)

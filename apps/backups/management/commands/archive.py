@@ -1,5 +1,8 @@
 import hashlib
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ from django.utils import timezone
 from apps.backups.archive import layout
 from apps.backups.archive.heartbeat import beat
 from apps.backups.archive.watch import problems
-from apps.backups.connector import CommandConnectorError, client_tool
+from apps.backups.connector import CommandConnectorError, client_tool, ends_with_us
 from apps.backups.people import who_calls
 from apps.backups.services import drill, make_base
 from apps.backups.services.going_back import said
@@ -26,7 +29,7 @@ class Command(BaseCommand):
     """
     What the sidecar and the worker do for the archive, by hand.
 
-    ``serve`` is the sidecar where there are no containers: it becomes archiver.sh.
+    ``serve`` is the sidecar where there are no containers: it runs archiver.sh until it is ended.
     """
 
     help = "The archive that leads back to any minute: serve, beat, base, drill, verify, prune, status."
@@ -58,14 +61,17 @@ class Command(BaseCommand):
         where = connection.settings_dict
         source = f"host={where['HOST']} port={where['PORT'] or 5432} user=postgres"
         connection.close()
-        os.environ.update(
-            ARCHIVE=str(folder),
-            ARCHIVE_SOURCE=os.environ.get("ARCHIVE_SOURCE") or source,
-            SIDE_SOCKETS=str(sockets),
-            PATH=f"{programs}:{os.environ['PATH']}",
-        )
-        command = [*map(str, account), "bash", str(SCRIPT), "serve"]
-        os.execvp(command[0], command)  # noqa: S606
+        environment = os.environ | {
+            "ARCHIVE": str(folder),
+            "ARCHIVE_SOURCE": os.environ.get("ARCHIVE_SOURCE") or source,
+            "SIDE_SOCKETS": str(sockets),
+            "PATH": f"{programs}:{os.environ['PATH']}",
+        }
+        command = [*map(str, account), *ends_with_us(), "bash", str(SCRIPT), "serve"]
+        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)  # noqa: S603
+        for which in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(which, lambda *_: process.terminate())
+        sys.exit(process.wait())
 
     def _beat(self) -> None:
         self.stdout.write(f"{said(beat().at)} has arrived in the archive.")

@@ -42,6 +42,7 @@ class Command(BaseCommand):
         children = [
             Child("web server", ["runserver", "--nothreading", f"{HOST}:{port}"], keeps_terminal=True),
             Child("worker", ["worker", "--reload"]),
+            *([Child("archive", ["archive", "serve"])] if settings.ARCHIVE_FOLDER else []),
         ]
         supervisor = Supervisor(children, Path(embedded_in) if embedded_in else None, self.stdout.write)
         supervisor.run(port, when_serving=lambda: self._welcome(port, is_embedded=bool(embedded_in)))

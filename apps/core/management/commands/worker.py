@@ -2,6 +2,7 @@ import asyncio
 import logging
 import os
 import signal
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -17,6 +18,7 @@ from procrastinate.contrib.django import app
 from procrastinate.exceptions import ConnectorException
 from procrastinate.worker import Worker
 
+from apps.core.registry import every_minute
 from apps.core.startup import refuse_unfit_database
 from apps.core.tasks import pick_up_lost_jobs
 
@@ -26,6 +28,7 @@ logger = logging.getLogger(__name__)
 SECONDS_TO_FINISH = 2
 JOBS_AT_ONCE = 2
 SECONDS_BETWEEN_LOOKS = 1
+MINUTE = 60
 
 
 def without_dead_connection(go_on: Callable[[], Any], *about: Any) -> Any:
@@ -80,9 +83,23 @@ class Command(BaseCommand):
         if install_signal_handlers:
             for which in (signal.SIGINT, signal.SIGTERM):
                 asyncio.get_running_loop().add_signal_handler(which, told_to_stop.set)
-        while not told_to_stop.is_set():
-            async with app.open_async():
-                await self._run_once(told_to_stop)
+        beside = asyncio.create_task(self._each_minute())
+        try:
+            while not told_to_stop.is_set():
+                async with app.open_async():
+                    await self._run_once(told_to_stop)
+        finally:
+            beside.cancel()
+
+    async def _each_minute(self) -> None:
+        """Do what must not wait for a free place among the jobs, in a thread of its own."""
+        while True:
+            for part in every_minute:
+                try:
+                    await sync_to_async(part, thread_sensitive=False)()
+                except Exception:
+                    logger.exception("What is done each minute failed.")
+            await asyncio.sleep(MINUTE - time.time() % MINUTE)
 
     async def _run_once(self, told_to_stop: asyncio.Event) -> None:
         """Work until told to stop or cut off. Raises ConnectorException when the database is away."""

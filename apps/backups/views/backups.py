@@ -21,6 +21,7 @@ from django.views.generic import TemplateView
 from unfold.views import UnfoldSiteViewMixin
 
 from apps.backups import log, services, tasks
+from apps.backups.archive import layout
 from apps.backups.catalogue import Backup, State, backup_named
 from apps.backups.databases import Copy, kept_copies
 from apps.backups.health import health
@@ -40,6 +41,18 @@ DEEDS = {
     "delete": _("Delete"),
     "drop": _("Drop a kept database"),
     "download": _("Download"),
+    "go back": _("Go back in time"),
+    "look": _("Look at an earlier moment"),
+    "look away": _("Drop what was looked at"),
+    "base": _("Base backup of the archive"),
+    "drill": _("Drill of the archive"),
+}
+#: What a run is called while it goes on and when it is done, by what it does.
+RUNS = {
+    "restore": (_("Restoring the backup"), _("The backup is restored")),
+    "undo": (_("Undoing the restore"), _("The restore is undone")),
+    "go back": (_("Going back in time"), _("The database is as it was")),
+    "look": (_("Bringing up an earlier moment"), _("The moment is up beside today")),
 }
 OUTCOMES = {"begun": _("Begun"), "done": _("Done"), "failed": _("Failed"), "stopped": _("Stopped")}
 MOST_LOG_LINES = 30
@@ -75,6 +88,8 @@ class BackupsView(BackupsPage):
             copies=kept_copies(),
             run=run,
             run_token=signing.dumps(run["id"], salt=SALT) if run else "",
+            going=RUNS.get(run["what"], ("",))[0] if run else "",
+            has_archive=layout.is_on(),
             log=[_in_words(line) for line in log.newest(MOST_LOG_LINES)],
             **kwargs,
         )
@@ -89,7 +104,7 @@ class BackUpNowView(BackupsPage):
         return redirect("admin:backups")
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        return _start_job(request, tasks.back_up, _now("Back up the database"))
+        return start_job(request, tasks.back_up, _now("Back up the database"))
 
 
 class TestBackupView(BackupsPage):
@@ -100,7 +115,7 @@ class TestBackupView(BackupsPage):
     def post(self, request: HttpRequest, name: str) -> HttpResponse:
         backup = self.named(name)
         title = _now("Test the backup of %(when)s") % {"when": _when(backup.taken_at)}
-        return _start_job(request, tasks.run_test, title, name=backup.name)
+        return start_job(request, tasks.run_test, title, name=backup.name)
 
 
 class PasswordForm(forms.Form):
@@ -146,6 +161,7 @@ class DeedView(BackupsPage):
     template_name = "backups/deed.html"
     form_class: Any = PasswordForm
     button: Any = ""
+    back_to: tuple[str, Any] = ("admin:backups", _("Back to the backups"))
     is_danger = True
 
     @property
@@ -202,8 +218,8 @@ class RestoreView(BackupDeedView):
 
     def act(self, form: Any) -> HttpResponseBase:
         self.backup.manifest()
-        _refuse_while_one_runs()
-        return _follow(services.start_restore(self.backup.name, by=_who(self.request)))
+        refuse_while_one_runs()
+        return follow(services.start_restore(self.backup.name, by=who(self.request)))
 
 
 class UndoView(DeedView):
@@ -224,8 +240,8 @@ class UndoView(DeedView):
     def act(self, form: Any) -> HttpResponseBase:
         if not kept_copies():
             raise ValidationError(_("There is no earlier database to go back to."), code="none")
-        _refuse_while_one_runs()
-        return _follow(services.start_undo(by=_who(self.request)))
+        refuse_while_one_runs()
+        return follow(services.start_undo(by=who(self.request)))
 
 
 class DownloadView(BackupDeedView):
@@ -244,7 +260,7 @@ class DownloadView(BackupDeedView):
 
     def act(self, form: Any) -> HttpResponseBase:
         file = open(folder() / self.backup.name, "rb")  # noqa: SIM115  (the answer closes it)
-        log.record("download", by=_who(self.request), outcome="done", name=self.backup.name)
+        log.record("download", by=who(self.request), outcome="done", name=self.backup.name)
         return FileResponse(file, as_attachment=True, filename=self.backup.name)
 
 
@@ -263,7 +279,7 @@ class DeleteBackupView(BackupDeedView):
         return [self.backup.name, _("There is no way back from this.")]
 
     def act(self, form: Any) -> HttpResponseBase:
-        services.delete_backup(self.backup.name, by=_who(self.request))
+        services.delete_backup(self.backup.name, by=who(self.request))
         messages.success(self.request, _("The backup is deleted."))
         return redirect("admin:backups")
 
@@ -285,7 +301,7 @@ class DropCopyView(DeedView):
         return [self.copy.name, _("There is no way back from this, and no undo of the restore that kept it.")]
 
     def act(self, form: Any) -> HttpResponseBase:
-        services.drop_kept_copy(self.copy.name, typed=form.cleaned_data["typed"], by=_who(self.request))
+        services.drop_kept_copy(self.copy.name, typed=form.cleaned_data["typed"], by=who(self.request))
         messages.success(self.request, _("The kept database is dropped."))
         return redirect("admin:backups")
 
@@ -311,7 +327,20 @@ def run_page(request: HttpRequest, token: str) -> HttpResponse:
     if request.method == "POST" and run["state"] == "running":
         ask_to_stop()
         return redirect("run_page", token)
-    context = {"run": run, "token": token, "goes_on": run["state"] in ("starting", "running")}
+    going, done = RUNS.get(run["what"], (_("Restoring"), _("It is done")))
+    heading = {
+        "starting": going,
+        "running": going,
+        "done": done,
+        "stopped": _("It was stopped"),
+    }.get(run["state"], _("It did not go through"))
+    context = {
+        "run": run,
+        "token": token,
+        "goes_on": run["state"] in ("starting", "running"),
+        "going": going,
+        "heading": heading,
+    }
     return render(request, "backups/run.html", context)
 
 
@@ -320,10 +349,10 @@ def _in_words(line: dict[str, Any]) -> dict[str, Any]:
     return {**line, "label": label, "ended": OUTCOMES.get(line["outcome"], line["outcome"])}
 
 
-def _start_job(request: HttpRequest, task: Any, title: str, **arguments: Any) -> HttpResponse:
+def start_job(request: HttpRequest, task: Any, title: str, **arguments: Any) -> HttpResponse:
     try:
         job = start(
-            task, by=request.user, title=title, permission=PERMISSION, **arguments, by_name=_who(request)
+            task, by=request.user, title=title, permission=PERMISSION, **arguments, by_name=who(request)
         )
     except ValidationError as error:  # asked for twice
         messages.warning(request, " ".join(error.messages))
@@ -331,11 +360,11 @@ def _start_job(request: HttpRequest, task: Any, title: str, **arguments: Any) ->
     return redirect("admin:core_job_change", job.pk)
 
 
-def _follow(identity: str) -> HttpResponse:
+def follow(identity: str) -> HttpResponse:
     return redirect("run_page", signing.dumps(identity, salt=SALT))
 
 
-def _refuse_while_one_runs() -> None:
+def refuse_while_one_runs() -> None:
     if is_held(LOCK):
         raise ValidationError(_("A restore is running; wait for its end."), code="busy")
 
@@ -344,7 +373,7 @@ def _made_at(token: str) -> float:
     return signing.b62_decode(token.split(":")[-2])
 
 
-def _who(request: HttpRequest) -> str:
+def who(request: HttpRequest) -> str:
     return str(request.user)
 
 
