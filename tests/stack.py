@@ -26,8 +26,9 @@ def free_port():
 class Stack:
     """A database, a web server and a worker of their own, all of which can be killed."""
 
-    def __init__(self, folder, kind="test"):
+    def __init__(self, folder, kind="test", *, archive=False):
         self.data, self.kind = folder / "pg", kind
+        self.archive = folder / "archive" if archive else None
         self.processes = {}
         self.port = free_port()
 
@@ -46,6 +47,8 @@ class Stack:
             "BACKUP_DIR": str(self.data.parent / "backups"),
             "MEDIA_ROOT": str(self.data.parent / "media"),
         }
+        if self.archive:
+            self.environment["ARCHIVE_FOLDER"] = str(self.archive)
         named = Env.db_url_config(server.url)
         self.database = {"host": named["HOST"], "user": named["USER"], "dbname": named["NAME"]}
 
@@ -54,6 +57,11 @@ class Stack:
         self.start_web("web", self.port)
         self.start_process("worker", "worker")
         self.until(lambda: self.get("/readyz") == 200, 30)
+
+    def start_archive(self, **environment):
+        """Start the service that keeps the archive, and wait until it receives."""
+        self.start_process("archive", "archive", "serve", **environment)
+        self.until((self.archive / "receiving").exists, 30)
 
     def start_web(self, name, port, **environment):
         options = ["--nothreading", "--noreload", "--insecure"]

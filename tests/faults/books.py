@@ -14,7 +14,7 @@ from apps.backups.storage import INCOMING, folder
 from tests.faults.forks import Commands
 from tests.stack import Stack
 
-MOMENT = (*OF_THE_MOMENT, "procrastinate_events")
+MOMENT = (*OF_THE_MOMENT, "procrastinate_events", "backups_heartbeat")
 SECONDS_TO_WRITE = 2
 FILL = """
 from django.db import transaction
@@ -30,8 +30,8 @@ with transaction.atomic():
 class Books:
     """A few thousand lines, three files, and commands that can be killed."""
 
-    def __init__(self, path):
-        self.stack = Stack(path)
+    def __init__(self, path, *, archive=False):
+        self.stack = Stack(path, archive=archive)
         self.stack.start_database()
         for number in range(3):
             (path / "media").mkdir(exist_ok=True)

@@ -36,8 +36,8 @@ stamp() { date -u +%Y%m%dT%H%M%SZ; }
 # put FILE: what comes in is in the file whole or not at all
 put() { cat >"$1.new" && mv "$1.new" "$1"; }
 
-# reason FILE: the last complaint in a program's output, on one line
-reason() { grep -E 'error:|ERROR:|FATAL:|PANIC:' "$1" | tail -n 1 | sed -E 's/^.*(error|ERROR|FATAL|PANIC): +//' | cut -c 1-300; }
+# reason FILE: the last complaint in a program's output, on one line; not of those who asked too early
+reason() { grep -E 'error:|ERROR:|FATAL:|PANIC:' "$1" | grep -v 'the database system is' | tail -n 1 | sed -E 's/^.*(error|ERROR|FATAL|PANIC): +//' | cut -c 1-300; }
 
 # --- receiving ---
 
@@ -121,6 +121,8 @@ recover() {
   local free needed pid at password
   drop
   mkdir -p "$ARCHIVE/side" "$SIDE_SOCKETS"
+  at=$(cat "$base/PG_VERSION" 2>/dev/null) pid=$(postgres --version | sed -E 's/.* ([0-9]+)[.a-z].*/\1/')
+  [ -z "$at" ] || [ "$at" = "$pid" ] || fail other-version "$at $pid"
   progress verifying
   "${with_us[@]}" pg_verifybackup -q "$base" 2>"$answer.err" || fail base-damaged "$(reason "$answer.err")"
   needed=$(size "$base") free=$(room)

@@ -87,6 +87,12 @@ def sentence(words: str) -> str:
             "needed": f"{int(needed):,}",
             "free": f"{int(free):,}",
         }
+    if code == "other-version":
+        made_by, here = rest.split()
+        return _(
+            "That moment was under PostgreSQL %(made_by)s, and the archive's service is PostgreSQL %(here)s: "
+            "run it once with the image of before."
+        ) % {"made_by": made_by, "here": here}
     template = {
         "base-damaged": _("The base backup is damaged: %(why)s."),
         "damaged": _(
