@@ -69,7 +69,7 @@ class Archived(Books):
             self.stack.until(lambda seen=before: set(self.finished()) - seen, 20)
 
     def finished(self):
-        return sorted(path.name for path in self.wal.iterdir() if not path.name.endswith(".partial"))
+        return sorted(path.name for path in self.wal.iterdir() if ".partial" not in path.name)
 
     def restore_to(self, moment, *more):
         text = moment if isinstance(moment, str) else moment.isoformat()
@@ -105,6 +105,11 @@ class Archived(Books):
             except OSError:
                 continue
         return found
+
+    def _programs(self):
+        """Those that were started, but for the service: it goes on."""
+        service = ("archive serve", "archiver.sh", "pg_receivewal")
+        return [line for line in super()._programs() if not any(one in line for one in service)]
 
     def programs(self, name):
         """Return the processes of a program that work for this archive."""

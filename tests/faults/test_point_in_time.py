@@ -1,9 +1,8 @@
-"""Going back to a moment, on clusters of their own: exactly that moment, or a sentence and nothing changed."""
+"""Going back to a moment, on clusters of their own: just that moment, or a sentence and nothing changed."""
 
 import gzip
 import json
 import os
-import shutil
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -12,45 +11,10 @@ import pytest
 
 from apps.backups.archive import layout
 from apps.backups.services.going_back import said
-from tests.faults.archived import DELETED, Archived
+from tests.faults.archived import DELETED
 
 RECEIVER_KILLS = 20
 MOST_SECONDS_LOST = 1
-
-
-@pytest.fixture(scope="session")
-def _archived(tmp_path_factory):
-    archived = Archived(tmp_path_factory.mktemp("archived"))
-    yield archived
-    archived.stop()
-
-
-@pytest.fixture
-def archived(_archived, settings, monkeypatch):
-    from tests.conftest import _dbbackup_storage_options
-
-    settings.ARCHIVE_FOLDER = str(_archived.archive)
-    monkeypatch.setitem(_dbbackup_storage_options(), "location", _archived.stack.environment["BACKUP_DIR"])
-    if "archive" not in _archived.stack.processes:
-        _archived.stack.start_archive()
-    _archived.have_base()
-    yield _archived
-    _archived.drop_kept()
-
-
-@pytest.fixture
-def spare(archived):
-    """The archive, put back afterwards: a test may damage it."""
-    kept = archived.archive.with_name("kept")
-    shutil.rmtree(kept, ignore_errors=True)
-    archived.stop_archive()
-    shutil.copytree(archived.archive, kept, ignore=shutil.ignore_patterns("sockets"))
-    archived.stack.start_archive()
-    yield archived
-    archived.stop_archive()
-    shutil.rmtree(archived.archive)
-    kept.rename(archived.archive)
-    archived.stack.start_archive()
 
 
 def test_everything_is_deleted_and_a_minute_before_comes_back(archived):
@@ -301,7 +265,6 @@ def test_what_the_receiver_had_when_it_was_killed_is_nearly_all(archived):
             archived.job(copy, "drop")
         archived.stack.start_archive()
     archived.execute("DROP TABLE public.load")
-    print(
-        f"seconds lost over {len(lost)} kills: worst {max(lost):.3f}, median {sorted(lost)[len(lost) // 2]:.3f}"
-    )
+    median = sorted(lost)[len(lost) // 2]
+    print(f"seconds lost over {len(lost)} kills: worst {max(lost):.3f}, median {median:.3f}")
     assert max(lost) <= MOST_SECONDS_LOST

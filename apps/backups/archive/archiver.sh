@@ -66,11 +66,28 @@ end_era() {
   grep -q ^ended= "$1/era" || { cat "$1/era"; printf 'ended=%s\nwhy=%s\n' "$(stamp)" "$2"; } | put "$1/era"
 }
 
+# The segment that was being written is received again from its beginning, over what is there: that stays until it
+# is whole, and its end cannot be taken for a part of the new one.
+set_aside() {
+  local partial whole
+  for partial in "$1"/*.gz.partial; do
+    [ -e "$partial" ] || continue
+    if [ "$(unpacked "$partial")" -gt "$(unpacked "$partial.before")" ]; then mv "$partial" "$partial.before"; else rm "$partial"; fi
+  done
+  for partial in "$1"/*.gz.partial.before; do
+    whole=${partial%.partial.before}
+    [ ! -e "$whole" ] || rm "$partial"
+  done
+}
+
+unpacked() { if [ -e "$1" ]; then gzip -dc "$1" 2>/dev/null | wc -c; else echo 0; fi; }
+
 receive() {
   local told=$ARCHIVE/receiver.err era=
   while :; do
     if open_era 2>"$told"; then
       pg_receivewal -d "$ARCHIVE_SOURCE" --slot="$slot" --create-slot --if-not-exists >/dev/null 2>>"$told"
+      set_aside "$ARCHIVE/$era/wal"
       printf '%s\n' "$era" | put "$ARCHIVE/receiving"
       "${with_us[@]}" pg_receivewal -d "$ARCHIVE_SOURCE" -D "$ARCHIVE/$era/wal" --slot="$slot" --synchronous \
         --no-loop $([ "$compress" = none ] || printf %s "--compress=$compress") >/dev/null 2>>"$told"
@@ -225,7 +242,7 @@ wal_name() {
 # A finished segment is whole or it is refused. The one that was being written ends where it ends: what it lacks
 # is filled with zeros, which PostgreSQL takes for the end of the log.
 fetch() {
-  local from=$ERA_WAL/$1 to=$2 megabytes
+  local from=$ERA_WAL/$1 to=$2 megabytes partial
   megabytes=$(sed -n 's/^segment=//p' "$ERA_WAL/../era")
   if [ -f "$from" ]; then
     cp "$from" "$to"
@@ -233,8 +250,10 @@ fetch() {
     gzip -dc "$from.gz" >"$to" 2>/dev/null || { echo "damaged $1" >>"$SIDE_WHY"; rm -f "$to"; return 1; }
   elif [ -f "$from.partial" ]; then
     cp "$from.partial" "$to"
-  elif [ -f "$from.gz.partial" ]; then
-    gzip -dc "$from.gz.partial" >"$to" 2>/dev/null
+  elif [ -f "$from.gz.partial" ] || [ -f "$from.gz.partial.before" ]; then
+    partial=$from.gz.partial
+    [ "$(unpacked "$partial.before")" -le "$(unpacked "$partial")" ] || partial=$partial.before
+    gzip -dc "$partial" >"$to" 2>/dev/null
     truncate -s "${megabytes}M" "$to"
   else
     [[ $1 == *.history ]] || echo "missing $1" >>"$SIDE_WHY"

@@ -3,6 +3,7 @@ What lies in the archive, and to which times it can be proven to lead back.
 
     ERA/era                 the cluster: system, major, segment (MB); once it is over: ended, why
     ERA/wal/                the write-ahead log, a segment a file: NAME.gz, and the newest NAME.gz.partial
+                            (….before is what there was of it before the receiver was started again)
     ERA/base/STAMP/         base backups, as pg_basebackup lays them out; STAMP is when one was finished
     ERA/damaged             names of segments that could not be read when they were last looked at
     heartbeats/DAY.jsonl    moments that have arrived in the archive, and what was there then
@@ -28,7 +29,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-SEGMENT = re.compile(r"([0-9A-F]{24})(\.gz)?(\.partial)?")
+SEGMENT = re.compile(r"([0-9A-F]{24})(\.gz)?(\.partial(\.before)?)?")
 STAMP = "%Y%m%dT%H%M%SZ"
 
 
@@ -303,7 +304,7 @@ def _heartbeats(path: Path) -> Iterator[Heartbeat]:
 
 
 def _is_whole(era: Era, name: str) -> bool:
-    if name.endswith(".partial"):
+    if ".partial" in name:
         return True
     path, size = era.path / "wal" / name, 0
     if not name.endswith(".gz"):

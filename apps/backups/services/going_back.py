@@ -133,7 +133,7 @@ def drop_forgotten() -> None:
     told = _remembered()
     if not told and not (layout.archive() / "side").exists():
         return
-    if told and timezone.now() - datetime.fromisoformat(told["since"]) < LOOKED_AT_FOR:
+    if "look" in told and timezone.now() - datetime.fromisoformat(told["since"]) < LOOKED_AT_FOR:
         return
     with suppress(ValidationError), hold(LOCK):
         _drop()
