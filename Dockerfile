@@ -29,7 +29,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     --mount=type=bind,source=requirements,target=requirements \
     pip install -r requirements/prod.txt
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin ledgerflow \
-    && install -d -m 0700 -o ledgerflow -g ledgerflow backups media
+    && install -d -m 0700 -o ledgerflow -g ledgerflow archive backups media
 COPY . .
 # The values only let the production settings load (they name the static files by content); none reaches the image.
 RUN SECRET_KEY="$(python -c 'import secrets; print(secrets.token_hex(32))')" \

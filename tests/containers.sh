@@ -72,18 +72,21 @@ make_later_user() { # one who is not in the backup
         -e DJANGO_SUPERUSER_EMAIL=later@example.com django python manage.py createsuperuser --noinput
 }
 is_gone() { [ "$(as_superuser "SELECT count(*) FROM core_user WHERE username = '$1'")" = 0 ]; }
-runbook() { # the commands of docs/operations.md, as somebody types them after "down -v"
-    sed -n '/^### Somebody ran/,/^### A migration/p' docs/operations.md | sed -n '/^```sh/,/^```/p' | grep '^docker compose'
+runbook() { # HEADING: the commands under it in docs/operations.md, as somebody types them
+    sed -n "/^### $1/,/^##/p" docs/operations.md | sed -n '/^```sh/,/^```/p' | grep '^docker compose'
 }
-comes_back_by_the_runbook() {
+follows_the_runbook() { # HEADING
     local line
+    runbook "$1" >/dev/null || return 1
     while read -r line; do
         line=${line#docker compose -f docker-compose.prod.yml }
-        case "$line" in *restore_backup) line="${line/exec /exec -T } --noinput" ;; esac
+        line=${line/#exec /exec -T }
+        case "$line" in *restore_backup) line+=" --noinput" ;; esac
         # shellcheck disable=SC2086  # words of a command line
         "$DC" $line </dev/null || return 1
-    done < <(runbook)
+    done < <(runbook "$1")
 }
+comes_back_by_the_runbook() { follows_the_runbook "Somebody ran"; }
 
 common() {
     checked "the web process is alive" answers "$URL/healthz"
@@ -159,27 +162,66 @@ newest_worker() { as_superuser "SELECT coalesce(max(id), 0) FROM procrastinate_w
 worker_is_newer_than() { [ "$(newest_worker)" -gt "$1" ]; }
 kill_everything() { # with signal 9; process 1, which it cannot reach, ends or recovers as at any crash
     local service
-    for service in db worker django; do "$DC" exec -T "$service" sh -c 'kill -9 -1' || true; done
+    for service in db worker django archive; do "$DC" exec -T "$service" sh -c 'kill -9 -1' || true; done
 }
 goes_down() { "$DC" down -v 2>/dev/null; }
 start_and_wait() { "$DC" up -d 2>/dev/null && eventually 120 answers "$URL/readyz"; }
 refuses_missing_secrets() {
     mv .env .env.whole
-    grep -vE '^(SECRET_KEY|POSTGRES_PASSWORD)=' .env.whole >.env
+    grep -vE '^(SECRET_KEY|POSTGRES_PASSWORD|ARCHIVE_PASSWORD)=' .env.whole >.env
     ! "$DC" up -d 2>/dev/null && "$DC" logs prepare | grep -q 'Put SECRET_KEY or SECRET_KEY_FILE into .env'
 }
-take_secrets_from_files() {
+take_secrets_from_files() { # the archive's is another than before
     local folder=$PWD/secrets password
     mkdir "$folder"
     password=$(sed -n 's/^POSTGRES_PASSWORD=//p' .env.whole)
     sed -n 's/^SECRET_KEY=//p' .env.whole >"$folder/secret_key"
     echo "$password" >"$folder/postgres_password"
     echo "postgres://ledgerflow:$password@db:5432/ledgerflow" >"$folder/database_url"
+    random >"$folder/archive_password"
     chown 10001 "$folder"/* && chmod 400 "$folder"/*
-    for name in SECRET_KEY POSTGRES_PASSWORD DATABASE_URL; do echo "${name}_FILE=$folder/${name,,}"; done >>.env
+    for name in SECRET_KEY POSTGRES_PASSWORD DATABASE_URL ARCHIVE_PASSWORD; do echo "${name}_FILE=$folder/${name,,}"; done >>.env
 }
 
+# --- prod: back to any minute ---
+
+random() { python3 -c 'import secrets; print(secrets.token_hex(32))'; }
+archive() { "$DC" exec -T worker python manage.py archive "$@"; }
+archive_role_is_modest() {
+    [ "$(as_superuser "SELECT rolsuper, rolcreatedb, rolcreaterole, rolreplication
+                       FROM pg_roles WHERE rolname = 'ledgerflow_archive'")" = "f|f|f|t" ]
+}
+refuses_others_the_log() {
+    local told
+    ! told=$("$DC" exec -T archive psql -d 'host=db user=ledgerflow replication=true' -c IDENTIFY_SYSTEM 2>&1) &&
+        grep -q 'no pg_hba.conf entry for replication connection' <<<"$told"
+}
+keeps_the_disk_of_the_database() { [ "$(as_superuser 'SHOW max_slot_wal_keep_size')" = 4GB ]; }
+python_in_django() { manage shell --verbosity=0 -c "from apps.profiles.models import Client, LegalForm; $1"; }
+write_client() { python_in_django "Client.objects.create(code='$1', name='$1 Ltd', legal_form=LegalForm.COMPANY)"; }
+delete_client() { python_in_django "Client.objects.get(code='$1').delete()"; }
+state() { # every client and every person, in full
+    as_superuser "SELECT (SELECT string_agg(client::text, ' ' ORDER BY id) FROM profiles_client client),
+                         (SELECT string_agg(person::text, ' ' ORDER BY id) FROM core_user person)"
+}
+is_as_it_was() { [ "$(state)" = "$1" ]; }
+is_other_than() { [ "$(state)" != "$1" ]; }
+somebody_is_told() { # SENTENCE
+    local told
+    ! told=$("$DC" exec -T worker python manage.py backup_check 2>&1) && grep -qF "$1" <<<"$told"
+}
+loses_its_database() {
+    # shellcheck disable=SC2016
+    "$DC" down 2>/dev/null && "$DC" run --rm --no-deps -T --entrypoint sh db -c 'rm -rf "$PGDATA"/*' 2>/dev/null
+}
+is_empty() { [ "$(as_superuser 'SELECT count(*) FROM core_user')" = 0 ]; }
+
 inside_prod() {
+    checked "the archive's role may read the log and nothing else" archive_role_is_modest
+    checked "others may not read the log" refuses_others_the_log
+    checked "a log that nobody fetches does not fill the disk" keeps_the_disk_of_the_database
+    checked "a base backup is made" eventually 30 archive base
+    checked "what is written arrives in the archive" archive beat
     common --https
     checked "plain http leads to https" leads_to_https
     checked "browsers are told to stay with https" promises_https
@@ -187,30 +229,59 @@ inside_prod() {
     checked "other host names are refused" refuses_other_hosts
     checked "nothing runs as root in django" is_not_root django
     checked "nothing runs as root in worker" is_not_root worker
+    checked "nothing runs as root in archive" is_not_root archive
     checked "django cannot change its own code" cannot_change_itself django
     checked "check --deploy has nothing to say" manage check --deploy --fail-level WARNING
     checked "the image holds no environment, no history and no tests" holds_only_what_it_runs django
 
-    local before
+    local before moment noted
+    write_client RIGHT
+    noted=$(state) moment=$(date -u +%Y-%m-%dT%H:%M:%S.%6N+00:00)
+    checked "a client is deleted" delete_client RIGHT
+    checked "another is written" write_client WRONG
+    checked "that arrives in the archive, too" archive beat
+    checked "the books are others now" is_other_than "$noted"
+    checked "the database goes back to the moment before" manage restore_to "$moment" --noinput
+    checked "everything is as it was at that moment" is_as_it_was "$noted"
+    checked "some other moment comes back as well" archive drill
+
+    checked "the archive is stopped" "$DC" stop archive
+    checked "somebody is told that nothing is archived" eventually 120 somebody_is_told \
+        "The archive's service does not run: nothing is archived."
+    checked "it starts again" "$DC" start archive
+    checked "it receives again" eventually 60 archive beat
+
     before=$(newest_worker)
     kill_everything
     checked "a killed worker starts again" eventually 60 worker_is_newer_than "$before"
     checked "a killed web server starts again" eventually 60 sign_in --https
+    checked "a killed archive receives again" eventually 60 archive beat
 
-    before=$(backups_on_host)
+    before=$(backups_on_host) noted=$(state)
     checked "the stack goes down with its volumes" goes_down
     checked "it does not start without secrets, and says so" refuses_missing_secrets
     checked "it starts again, with its secrets in files" eval 'take_secrets_from_files && start_and_wait'
+    checked "everything is as it was" is_as_it_was "$noted"
     checked "the same user signs in again" sign_in --https
+    checked "the archive may not sign in with it, and somebody is told" eventually 30 somebody_is_told \
+        'The archive receives nothing: password authentication failed for user "ledgerflow_archive".'
+    checked "the archive is switched on by the runbook" follows_the_runbook "Switching the archive on"
+    checked "it receives" eventually 60 archive beat
     checked "everything comes back from a backup by the runbook" comes_back_by_the_runbook
     checked "the same user signs in once more" eventually 60 sign_in --https
     checked "no backup is lost" contains_all "$before"
     checked "every backup is still listed" lists_all_backups django
+
+    noted=$(state) moment=$(date -u +%Y-%m-%dT%H:%M:%S.%6N+00:00)
+    checked "what is written arrives in the archive" archive beat
+    checked "the database's disk is lost" loses_its_database
+    checked "the stack starts with an empty one" eval 'start_and_wait && is_empty'
+    checked "the archive receives that one's log" eventually 60 archive beat
+    checked "the database goes back to the moment before, from the archive alone" manage restore_to "$moment" --noinput
+    checked "everything is as it was at that moment" is_as_it_was "$noted"
 }
 
 # --- outside ---
-
-random() { python3 -c 'import secrets; print(secrets.token_hex(32))'; }
 
 check_stack() { # dev|prod
     local started=$SECONDS check=${LEDGERFLOW_COMPOSE_CHECK:-../shared/tools/verify-compose.sh} environment=() file
@@ -219,7 +290,7 @@ check_stack() { # dev|prod
         file=$(mktemp)
         trap 'rm -f "$file"' RETURN
         sed -e "s/^SECRET_KEY=$/&$(random)/" -e "s/^POSTGRES_PASSWORD=$/&$(random)/" \
-            -e "s/^ALLOWED_HOSTS=$/&127.0.0.1/" .env.prod.example >"$file"
+            -e "s/^ARCHIVE_PASSWORD=$/&$(random)/" -e "s/^ALLOWED_HOSTS=$/&127.0.0.1/" .env.prod.example >"$file"
         environment=(-e "$file" --no-restart-test) # the check itself takes it down and up again
     fi
     bash "$check" . --lint -t 300 -f "docker-compose.$1.yml" "${environment[@]}" -u "$URL/healthz" \

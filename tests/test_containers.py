@@ -18,8 +18,12 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 BACKUPS, MEDIA, DATABASE = "/app/backups", "/app/media", "/var/lib/postgresql/data"
-HOST_FOLDERS_OF_PROD = {BACKUPS, MEDIA, "/tmp"}  # noqa: S108 (the container's)
-SECRETS = ("SECRET_KEY", "POSTGRES_PASSWORD", "DATABASE_URL")
+ARCHIVE = {"django": "/app/archive", "worker": "/app/archive", "archive": "/archive"}
+HOST_FOLDERS_OF_PROD = {BACKUPS, MEDIA, "/tmp", *ARCHIVE.values()}  # noqa: S108 (the container's)
+ONLY_IN_PROD = {"archive"}
+SAMPLES = ("SECRET_KEY", "POSTGRES_PASSWORD", "DATABASE_URL")
+SECRETS = (*SAMPLES, "ARCHIVE_PASSWORD")
+APPLICATION = "10001:10001"
 SET_BY_THE_IMAGE = {"LEDGERFLOW_ENV", "DEBUG", "STATIC_ROOT", "MEDIA_ROOT", "BACKUP_DIR", "LEDGERFLOW_PG_BIN"}
 FOR_A_CHILD_PROCESS = {"LEDGERFLOW_DATABASE_NAME"}
 
@@ -31,6 +35,7 @@ class Stacks:
     dev: Tree
     prod: Tree
     samples: dict[str, str]
+    hba: Tree
 
     @property
     def named(self) -> list[tuple[str, Tree]]:
@@ -79,7 +84,18 @@ def parse(path: str) -> Tree:
 
 
 def stacks() -> Stacks:
-    return Stacks(parse("docker-compose.dev.yml"), parse("docker-compose.prod.yml"), variables(".env.dev"))
+    return Stacks(
+        parse("docker-compose.dev.yml"),
+        parse("docker-compose.prod.yml"),
+        variables(".env.dev"),
+        {"rules": hba_rules("docker/pg_hba.conf")},
+    )
+
+
+def hba_rules(path: str) -> list[str]:
+    """Return the rules of a pg_hba.conf, each with its words one space apart."""
+    words = [line.partition("#")[0].split() for line in (ROOT / path).read_text().splitlines()]
+    return [" ".join(rule) for rule in words if rule]
 
 
 def one_shots(stack: Tree) -> set[str]:
@@ -168,8 +184,8 @@ def no_source_in_production(stacks: Stacks) -> Iterator[str]:
 
 def same_shape(stacks: Stacks) -> Iterator[str]:
     dev, prod = lasting(stacks.dev), lasting(stacks.prod)
-    if dev.keys() != prod.keys():
-        yield f"services differ: {sorted(dev.keys() ^ prod.keys())}"
+    if dev.keys() | ONLY_IN_PROD != prod.keys():
+        yield f"services differ: {sorted((dev.keys() | ONLY_IN_PROD) ^ prod.keys())}"
     for name in dev.keys() & prod.keys():
         if dev[name].get("image") != prod[name].get("image"):
             yield f"{name} runs another image in dev than in prod"
@@ -182,7 +198,7 @@ def same_shape(stacks: Stacks) -> Iterator[str]:
 def no_secret_of_its_own(stacks: Stacks) -> Iterator[str]:
     for name, service in stacks.prod["services"].items():
         given = service.get("environment", {})
-        for secret in given.keys() & {"SECRET_KEY", "POSTGRES_PASSWORD"}:
+        for secret in given.keys() & {"SECRET_KEY", "POSTGRES_PASSWORD", "ARCHIVE_PASSWORD"}:
             if given[secret]:
                 yield f"prod: {name} has a default for {secret}"
         if urlsplit(given.get("DATABASE_URL") or "").password:
@@ -204,12 +220,89 @@ def missing_secrets_stop_the_start(stacks: Stacks) -> Iterator[str]:
 
 def no_sample_in_production(stacks: Stacks) -> Iterator[str]:
     text = json.dumps(stacks.prod) + (ROOT / ".env.prod.example").read_text()
-    for name in SECRETS:
+    for name in SAMPLES:
         if stacks.samples[name] in text:
             yield f"prod: uses the sample value of {name}"
     for name, service in stacks.prod["services"].items():
         if "env_file" in service:
             yield f"prod: {name} reads a whole environment file"
+
+
+def the_archive_is_on_the_host(stacks: Stacks) -> Iterator[str]:
+    services, sources = stacks.prod["services"], set()
+    for name, folder in ARCHIVE.items():
+        mount = mount_of(services[name], folder)
+        if mount is None or not mount.is_host_path:
+            yield f"prod: {name} keeps {folder} where compose removes it"
+        else:
+            sources.add(mount.source)
+    if len(sources) > 1:
+        yield f"prod: services differ in the folder of the archive: {sorted(sources)}"
+    if sources & {mount.source for mount in mounts(services["db"])}:
+        yield "prod: the archive lies within the database's data"
+    if services["archive"]["environment"].get("ARCHIVE") != ARCHIVE["archive"]:
+        yield "prod: the archive writes elsewhere"
+    for name in ("django", "worker"):
+        if services[name]["environment"].get("ARCHIVE_FOLDER") != ARCHIVE[name]:
+            yield f"prod: {name} looks for the archive elsewhere"
+
+
+def the_archive_is_modest(stacks: Stacks) -> Iterator[str]:
+    archive, db = stacks.prod["services"]["archive"], stacks.prod["services"]["db"]
+    if archive.get("image") != db["image"]:
+        yield "prod: archive has other programs than the database"
+    if archive.get("user") != APPLICATION:
+        yield "prod: archive is not the application's user, who reads what it writes"
+    if archive.get("cap_add"):
+        yield "prod: archive has capabilities"
+    for name, service in lasting(stacks.prod).items():
+        if not service.get("read_only") or service.get("cap_drop") != ["ALL"]:
+            yield f"prod: {name} may change its own image"
+
+
+def the_log_is_for_the_archive_alone(stacks: Stacks) -> Iterator[str]:
+    """Whoever reads the write-ahead log has read every table."""
+    for name, service in stacks.prod["services"].items():
+        given = {*service.get("environment", {}), *(secret.upper() for secret in service.get("secrets", []))}
+        if name in ("db", "archive"):
+            if not given.issuperset({"ARCHIVE_PASSWORD", "ARCHIVE_PASSWORD_FILE"}):
+                yield f"prod: {name} lacks the archive's password"
+        elif name not in one_shots(stacks.prod) and any("ARCHIVE_PASSWORD" in one for one in given):
+            yield f"prod: {name} has the archive's password"
+    for rule in stacks.hba["rules"]:
+        _kind, databases, roles, *_rest = rule.split()
+        if "replication" in databases.split(",") and roles != "ledgerflow_archive":
+            yield f"pg_hba.conf: others may read the log: {rule}"
+
+
+def the_database_refuses_strangers(stacks: Stacks) -> Iterator[str]:
+    rules = stacks.hba["rules"]
+    for rule in rules:
+        kind, _databases, _roles, *address, method = rule.split()
+        if kind == "local" and not address and method == "trust":
+            continue  # only from inside the container
+        if kind != "host" or address not in (["samenet"], ["127.0.0.1/32"]) or method != "scram-sha-256":
+            yield f"pg_hba.conf: strangers may come in: {rule}"
+    for needed in ("local all all trust", "host all all samenet scram-sha-256"):
+        if needed not in rules:
+            yield f"pg_hba.conf: lacks {needed}"
+    if "host replication ledgerflow_archive samenet scram-sha-256" not in rules:
+        yield "pg_hba.conf: refuses the archive"
+    db = stacks.prod["services"]["db"]
+    given = {config["target"]: config["source"] for config in db.get("configs", [])}
+    used = re.search(r"-c hba_file=(\S+)", db.get("command", ""))
+    if not used or stacks.prod["configs"].get(given.get(used[1])) != {"file": "docker/pg_hba.conf"}:
+        yield "prod: db does not use docker/pg_hba.conf"
+
+
+def the_database_guards_its_disk(stacks: Stacks) -> Iterator[str]:
+    if not re.search(
+        r"-c max_slot_wal_keep_size=[1-9]\d*GB\b", stacks.prod["services"]["db"].get("command", "")
+    ):
+        yield "prod: a log that nobody fetches fills the disk of the database"
+    for stack_name, stack in stacks.named:
+        if "--data-checksums" not in stack["services"]["db"]["environment"].get("POSTGRES_INITDB_ARGS", ""):
+            yield f"{stack_name}: the database has no checksums"
 
 
 CHECKS: list[Callable[[Stacks], Iterator[str]]] = [
@@ -223,6 +316,11 @@ CHECKS: list[Callable[[Stacks], Iterator[str]]] = [
     no_secret_of_its_own,
     missing_secrets_stop_the_start,
     no_sample_in_production,
+    the_archive_is_on_the_host,
+    the_archive_is_modest,
+    the_log_is_for_the_archive_alone,
+    the_database_refuses_strangers,
+    the_database_guards_its_disk,
 ]
 
 
@@ -276,6 +374,54 @@ BROKEN = [
         "sample value of SECRET_KEY",
     ),
     ("prod", "services django env_file", ".env.dev", "django reads a whole environment file"),
+    ("prod", "services archive environment ARCHIVE_PASSWORD", "default", "archive has a default for ARCHIVE"),
+    (
+        "prod",
+        "services prepare environment ARCHIVE_PASSWORD",
+        "given",
+        "lets a missing ARCHIVE_PASSWORD pass",
+    ),
+    ("prod", "services archive ports", ["5433:5432"], "more or other than the web port"),
+    ("prod", "services archive depends_on", {}, "archive does not wait for prepare"),
+    ("prod", "services archive healthcheck", {}, "archive has no health check"),
+    ("prod", "services archive volumes", ["archive:/archive"], "archive keeps /archive where compose"),
+    ("prod", "services archive volumes", ["pgdata:/archive"], "archive keeps /archive where compose"),
+    ("prod", "services worker volumes", ["/app/archive"], "worker keeps /app/archive where compose"),
+    ("prod", "services archive volumes", ["./other:/archive"], "differ in the folder of the archive"),
+    (
+        "prod",
+        "services db volumes",
+        ["pgdata:/var/lib/postgresql/data", "./archive:/var/lib/postgresql/data/archive"],
+        "within the database's data",
+    ),
+    ("prod", "services archive environment ARCHIVE", "/tmp", "the archive writes elsewhere"),  # noqa: S108
+    ("prod", "services worker environment ARCHIVE_FOLDER", "", "worker looks for the archive elsewhere"),
+    ("prod", "services archive image", "postgres:16-bookworm", "other programs than the database"),
+    ("prod", "services archive user", "postgres", "archive is not the application's user"),
+    ("prod", "services archive cap_add", ["CHOWN"], "archive has capabilities"),
+    ("prod", "services archive read_only", False, "archive may change its own image"),
+    ("prod", "services archive cap_drop", [], "archive may change its own image"),
+    ("prod", "services archive environment", {"ARCHIVE": "/archive"}, "archive lacks the archive's password"),
+    ("prod", "services django environment ARCHIVE_PASSWORD", "", "django has the archive's password"),
+    ("prod", "services worker secrets", ["archive_password"], "worker has the archive's password"),
+    ("hba", "rules", ["host replication all samenet scram-sha-256"], "others may read the log"),
+    ("hba", "rules", ["local all,replication all trust"], "others may read the log"),
+    ("hba", "rules", ["host all all all scram-sha-256"], "strangers may come in"),
+    ("hba", "rules", ["host all all 0.0.0.0/0 scram-sha-256"], "strangers may come in"),
+    ("hba", "rules", ["host all all samenet trust"], "strangers may come in"),
+    ("hba", "rules", ["host all all samenet md5"], "strangers may come in"),
+    ("hba", "rules", [], "lacks local all all trust"),
+    ("hba", "rules", ["local all all trust"], "refuses the archive"),
+    ("prod", "services db configs", [], "db does not use docker/pg_hba.conf"),
+    ("prod", "services db command", "postgres", "db does not use docker/pg_hba.conf"),
+    ("prod", "services db command", "postgres", "fills the disk of the database"),
+    (
+        "prod",
+        "services db command",
+        "postgres -c max_slot_wal_keep_size=-1",
+        "fills the disk of the database",
+    ),
+    ("prod", "services db environment POSTGRES_INITDB_ARGS", "--encoding=UTF8", "has no checksums"),
 ]
 
 
@@ -316,7 +462,12 @@ def test_every_setting_can_be_made_in_production():
 
 def test_the_example_for_production_holds_no_secret():
     example = variables(".env.prod.example")
-    assert {example["SECRET_KEY"], example["POSTGRES_PASSWORD"], example["ALLOWED_HOSTS"]} == {""}
+    empty = ("SECRET_KEY", "POSTGRES_PASSWORD", "ARCHIVE_PASSWORD", "ALLOWED_HOSTS")
+    assert {example[name] for name in empty} == {""}
+
+
+def test_the_archive_is_the_user_of_the_image():
+    assert f"\nUSER {APPLICATION}\n" in (ROOT / "Dockerfile").read_text()
 
 
 def test_the_sample_role_and_address_agree():
