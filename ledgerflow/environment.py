@@ -1,8 +1,10 @@
 """Settings from the environment, each failure named in one line."""
 
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
+import pyrage
 from croniter import croniter
 from django.core.exceptions import ImproperlyConfigured
 from environ import FileAwareEnv
@@ -65,6 +67,25 @@ class Environment(FileAwareEnv):
         if schedule != "off" and not (len(schedule.split()) == 5 and croniter.is_valid(schedule)):
             raise ImproperlyConfigured(f"{var} must be five cron fields such as 7 * * * *, or off.")
         return schedule
+
+    def endpoint(self, var: str, *, default: str) -> str:
+        """Return the address of a server, or nothing."""
+        address: str = self.str(var, default=default).strip()
+        if address and not (urlsplit(address).scheme in {"http", "https"} and urlsplit(address).hostname):
+            raise ImproperlyConfigured(f"{var} must be an address such as https://s3.example.com.")
+        return address
+
+    def recipients(self, var: str) -> list[str]:
+        """Return public keys of age, of which each is one that can be encrypted for."""
+        keys = [key.strip() for key in self.list(var, default=[]) if key.strip()]
+        for key in keys:
+            try:
+                pyrage.x25519.Recipient.from_str(key)
+            except pyrage.RecipientError:
+                raise ImproperlyConfigured(
+                    f"{var} must be public keys such as age1…, separated by commas."
+                ) from None
+        return keys
 
     def time_zone(self, var: str, *, default: str) -> str:
         """Return the name of a time zone of the IANA database."""

@@ -169,6 +169,7 @@ STATIC_ROOT = env.path("STATIC_ROOT", default=str(BASE_DIR / "var" / "static"))(
 MEDIA_ROOT = env.path("MEDIA_ROOT", default=str(BASE_DIR / "media"))()
 BACKUP_DIR = env.path("BACKUP_DIR", default=str(BASE_DIR / "backups"))()
 ATTACHMENT_MB = env.number("ATTACHMENT_MB", default=20, most=200)
+OFFSITE_BUCKET = env.str("OFFSITE_BUCKET", default="")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "attachments": {"BACKEND": "apps.ledger.storage.WriteOnceStorage"},
@@ -184,6 +185,17 @@ STORAGES = {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
         if PRODUCTION
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+    "offsite": {
+        "BACKEND": "apps.backups.offsite.bucket.OffsiteBucket",
+        "OPTIONS": {
+            "bucket_name": OFFSITE_BUCKET,
+            "endpoint_url": env.endpoint("OFFSITE_ENDPOINT", default="") or None,
+            "region_name": env.str("OFFSITE_REGION", default="") or None,
+            "access_key": env.str("OFFSITE_ACCESS_KEY", default="") or None,
+            "secret_key": env.str("OFFSITE_SECRET_KEY", default="") or None,
+            "location": env.str("OFFSITE_PREFIX", default="").strip("/"),
+        },
     },
     "dbbackup": {
         "BACKEND": "apps.backups.storage.BackupStorage",
@@ -237,6 +249,11 @@ if ARCHIVE_FOLDER:
 ARCHIVE_BASE_SCHEDULE = env.cron("ARCHIVE_BASE_SCHEDULE", default="23 2 * * *")
 ARCHIVE_DRILL_SCHEDULE = env.cron("ARCHIVE_DRILL_SCHEDULE", default="53 3 * * 0")
 ARCHIVE_KEEP_DAYS = env.number("ARCHIVE_KEEP_DAYS", default=14, most=366)
+# Copies off site, of what was tested; for whom they are encrypted
+OFFSITE_SCHEDULE = env.cron("OFFSITE_SCHEDULE", default="off" if ENVIRONMENT == "test" else "17 * * * *")
+OFFSITE_WITHIN_HOURS = env.number("OFFSITE_WITHIN_HOURS", default=26, most=24 * 366)
+OFFSITE_PRUNE = env.flag("OFFSITE_PRUNE", default=False)
+BACKUP_RECIPIENTS = env.recipients("BACKUP_RECIPIENTS")
 PG_BIN = env.str("LEDGERFLOW_PG_BIN", default="")
 
 # Jobs

@@ -56,6 +56,10 @@ def test_good_settings_load():
         ("SESSION_HOURS", "0", "SESSION_HOURS must be from 1 to 336."),
         ("SIGN_IN_PAUSE_MINUTES", "9" * 20, "SIGN_IN_PAUSE_MINUTES must be from 1 to 1440."),
         ("TRUSTED_PROXY", "perhaps", "TRUSTED_PROXY must be true or false."),
+        ("OFFSITE_ENDPOINT", "s3.example.com", "OFFSITE_ENDPOINT must be an address such as https://s3.exa"),
+        ("OFFSITE_SCHEDULE", "hourly", "OFFSITE_SCHEDULE must be five cron fields"),
+        ("OFFSITE_SECRET_KEY_FILE", "/nowhere", "OFFSITE_SECRET_KEY_FILE cannot be read"),
+        ("BACKUP_RECIPIENTS", "hidden-secret", "BACKUP_RECIPIENTS must be public keys such as age1"),
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL must be one of: DEBUG, ERROR, INFO, WARNING."),
     ],
 )

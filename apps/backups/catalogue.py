@@ -5,6 +5,7 @@ import json
 import zlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from dbbackup.storage import get_storage
@@ -70,7 +71,7 @@ class Backup:
     @cached_property
     def test(self) -> Test | None:
         try:
-            told = json.loads(_test_of(self.name).read_bytes())
+            told = json.loads(result_of(self.name).read_bytes())
             return Test(datetime.fromisoformat(told["at"]), told["by"], told["seconds"], told["findings"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -93,7 +94,7 @@ class Backup:
 
     @property
     def made_at(self) -> datetime:
-        return _made_at(self.name) or self.taken_at
+        return made_at(self.name) or self.taken_at
 
     @property
     def by(self) -> str:
@@ -130,9 +131,9 @@ def backups() -> list[Backup]:
     folder()  # made with the first look, as with the first backup
     storage = get_storage()
     listed = [
-        Backup(name, _as_of(facts := _facts(name)) or made_at, storage.storage.size(name), facts)
+        Backup(name, _as_of(facts := _facts(name)) or moment, storage.storage.size(name), facts)
         for name in storage.list_backups(content_type="db")
-        if (made_at := _made_at(name)) and made_at <= datetime.now(UTC) + CLOCKS_DIFFER
+        if (moment := made_at(name)) and moment <= datetime.now(UTC) + CLOCKS_DIFFER
     ]
     return sorted((one for one in listed if one.size), key=lambda one: (one.taken_at, one.name), reverse=True)
 
@@ -152,7 +153,7 @@ def backup_named(name: str) -> Backup:
 def keep_test(name: str, test: Test) -> None:
     """Store what came of a test beside the backup."""
     told = {"at": test.at.isoformat(), "by": test.by, "seconds": test.seconds, "findings": test.findings}
-    replace(_test_of(name), json.dumps(told, indent=1).encode())
+    replace(result_of(name), json.dumps(told, indent=1).encode())
 
 
 def delete_files(name: str) -> None:
@@ -163,19 +164,15 @@ def delete_files(name: str) -> None:
         base / name,
         manifest_of(name),
         media.list_of(name),
-        _test_of(name),
+        result_of(name),
     ):
         path.unlink(missing_ok=True)
 
 
-def _test_of(name: str) -> Any:
-    return folder() / "results" / f"{name}.json"
-
-
-def _facts(name: str) -> dict[str, Any]:
+def facts_in(metadata: bytes) -> dict[str, Any]:
     """Return what our manifest hook wrote into dbbackup's metadata, or nothing that can be trusted."""
     try:
-        told = json.loads((folder() / f"{name}{METADATA}").read_bytes())["ledgerflow"]
+        told = json.loads(metadata)["ledgerflow"]
         wanted = {
             "taken_at": str,
             "reason": str,
@@ -187,7 +184,7 @@ def _facts(name: str) -> dict[str, Any]:
             "database_bytes": int,
         }
         return told if all(isinstance(told[key], kind) for key, kind in wanted.items()) else {}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return {}
 
 
@@ -198,8 +195,21 @@ def _as_of(facts: dict[str, Any]) -> datetime | None:
         return None
 
 
-def _made_at(name: str) -> datetime | None:
+def made_at(name: str) -> datetime | None:
+    """Return the time in a backup's name, or None when it is no name of a backup."""
     try:
-        return filename_to_date(name).replace(tzinfo=UTC)
+        moment = filename_to_date(name)
     except ValueError:  # looks like one of ours, but there is no such day
         return None
+    return moment.replace(tzinfo=UTC) if moment else None
+
+
+def result_of(name: str) -> Path:
+    return folder() / "results" / f"{name}.json"
+
+
+def _facts(name: str) -> dict[str, Any]:
+    try:
+        return facts_in((folder() / f"{name}{METADATA}").read_bytes())
+    except OSError:
+        return {}

@@ -1,11 +1,13 @@
 """Are the backups well? One answer for the screen, the start page, monitoring and the probes."""
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dbbackup.db.exceptions import CommandConnectorError
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import Error as DatabaseError
 from django.db import connection
 from django.utils import timezone
@@ -17,6 +19,7 @@ from apps.backups.archive.watch import problems as archive_problems
 from apps.backups.catalogue import Backup, State, backups
 from apps.backups.connector import client_tool
 from apps.backups.losses import contents
+from apps.backups.offsite import keys, records
 from apps.backups.storage import folder
 
 TIMES_FREE = 3  # the size of the newest backup must be free this often
@@ -66,6 +69,7 @@ def health(now: datetime | None = None) -> Health:
         _failed(every, tested),
         _space(newest),
         _tools(),
+        *_off_site(now),
     ]
     return Health(every, newest, tested, [one for one in problems if one])
 
@@ -100,6 +104,34 @@ def _space(newest: Backup | None) -> str:
         "free": f"{free // 10**6:,}",
         "size": f"{newest.size // 10**6:,}",
     }
+
+
+def _off_site(now: datetime) -> Iterator[str]:
+    """Tell of copies off site, where there is a bucket for them."""
+    if not records.is_configured():
+        return
+    try:
+        keys.refuse_unproven()
+    except ValidationError as error:
+        yield " ".join(error.messages)
+    limit = timedelta(hours=settings.OFFSITE_WITHIN_HOURS)
+    copy = next(iter(records.copies()), None)
+    if copy is None:
+        yield _("No backup has been copied off site yet.")
+    elif now - copy.taken_at > limit:
+        facts = {"age": timesince(copy.taken_at, now, depth=1), "hours": settings.OFFSITE_WITHIN_HOURS}
+        yield _("The newest copy off site is %(age)s old; %(hours)s hours are the limit.") % facts
+    if settings.ARCHIVE_FOLDER:
+        yield from _archive_off_site(now, limit)
+
+
+def _archive_off_site(now: datetime, limit: timedelta) -> Iterator[str]:
+    copied = records.archive_copied_at()
+    if copied is None:
+        yield _("The archive has not been copied off site yet.")
+    elif now - copied > limit:
+        facts = {"age": timesince(copied, now, depth=1), "hours": settings.OFFSITE_WITHIN_HOURS}
+        yield _("The archive was copied off site %(age)s ago; %(hours)s hours are the limit.") % facts
 
 
 def _tools() -> str:

@@ -3,6 +3,7 @@
 PAGES = [
     ("backups/", "backups", "apps.backups.views.backups.BackupsView"),
     ("backups/now/", "back_up_now", "apps.backups.views.backups.BackUpNowView"),
+    ("backups/off-site/", "copy_off_site", "apps.backups.views.backups.CopyOffSiteView"),
     ("backups/go-back/", "go_back", "apps.backups.views.archive.GoBackView"),
     ("backups/go-back/look/", "look_back", "apps.backups.views.archive.LookView"),
     ("backups/go-back/base/", "make_base", "apps.backups.views.archive.MakeBaseView"),

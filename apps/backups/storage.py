@@ -7,6 +7,7 @@ Where backups lie: a folder, in which a file is there whole or not at all.
     manifests/NAME.media.gz     the media files that belong to it
     results/NAME.json           what came of its last test
     media/ab/abcd…              each media file once, by its content
+    offsite/                    what was copied off site
     incoming/                   what is being written
     log.jsonl                   what was done
     restore.json                the restore that runs, or ran last

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 
@@ -21,7 +22,9 @@ from apps.backups.archive.heartbeat import beat
 from apps.backups.catalogue import Reason, State, backups
 from apps.backups.connector import Report
 from apps.backups.people import WORKER
+from apps.backups.services.copying import LOCK as OFF_SITE
 from apps.backups.services.going_back import said
+from apps.backups.storage import is_held
 from apps.core.jobs import Progress, Task, job_task
 from apps.core.registry import every_minute
 
@@ -54,6 +57,20 @@ def run_test(progress: Progress, *, name: str, by_name: str) -> str:
     if not test.is_clean:
         raise ValidationError(_("It failed its test. ") + " ".join(test.findings)[:400], code="test")
     return _("It gives back what was backed up: every row, the schema, and books that check.")
+
+
+@partial(job_task, only_one_waits=True)
+def copy_off_site(progress: Progress, *, by_name: str) -> str:
+    """Copy what was tested, and the archive, off site."""
+    done = services.copy_off_site(by=by_name, report=_telling(progress))
+    count, pieces = len(done.backups), f"{done.pieces:,}"
+    told = ngettext("%(count)s backup was copied off site.", "%(count)s backups were copied off site.", count)
+    if not done.pieces:
+        return told % {"count": count}
+    more = ngettext(
+        "%(count)s piece of the archive too.", "%(count)s pieces of the archive too.", done.pieces
+    )
+    return f"{told % {'count': count}} {more % {'count': pieces}}"
 
 
 def _scheduled(name: str, cron: str) -> Callable[[Callable[[], None]], Task]:
@@ -140,3 +157,10 @@ def look_after_archive() -> None:
         logger.warning("%s", " ".join(error.messages))
     except (psycopg.Error, OSError) as error:
         logger.warning("No heartbeat: %s", str(error).strip())
+
+
+@_scheduled("copy_off_site_by_schedule", settings.OFFSITE_SCHEDULE if settings.OFFSITE_BUCKET else "off")
+def _copy_off_site() -> None:
+    """Copy what is new, unless an earlier copy still runs."""
+    if not is_held(OFF_SITE):
+        services.copy_off_site(by=WORKER)

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from ledgerflow import embedded
+from tests.backups.bucket import Bucket, server
 from tests.stack import ROOT, Stack
 
 PAGE = (ROOT / "docs" / "operations.md").read_text()
@@ -154,6 +155,52 @@ def test_a_migration_broke_in_the_middle(machine, tmp_path):
     assert machine.query("SELECT to_regclass('core_half')") == [(None,)]
     machine.run("python manage.py migrate")
     assert machine.entries == 3
+
+
+def with_a_bucket(machine, bucket, **others):
+    machine.stack.environment |= {
+        "OFFSITE_BUCKET": bucket.name,
+        "OFFSITE_ENDPOINT": bucket.endpoint,
+        "OFFSITE_REGION": "us-east-1",
+        "OFFSITE_ACCESS_KEY": "test",
+        "OFFSITE_SECRET_KEY": "test",
+        **others,
+    }
+
+
+@pytest.fixture
+def bucket():
+    with server() as address:
+        yield Bucket(address, "copies")
+
+
+def test_everything_here_is_gone_and_the_key_was_lost_before(machine, bucket, tmp_path):
+    with_a_bucket(machine, bucket)
+    machine.run("python manage.py backup")
+    machine.run("python manage.py backup_test")
+    new_key, prove, push = commands("The key of the copies is lost")
+    file = str(tmp_path / "key")
+    public = machine.run(new_key, **{"new.key": file}).splitlines()[0]
+    with_a_bucket(machine, bucket, BACKUP_RECIPIENTS=public)
+    assert "was proven" in machine.run(push, succeeds=False)
+    assert "is proven" in machine.run(prove, **{"new.key": file})
+    assert "is copied off site" in machine.run(push)
+    other = Machine(tmp_path / "two")
+    try:
+        with_a_bucket(other, bucket, BACKUP_RECIPIENTS=public)
+        listing, fetch, restore, check, archive = commands("Everything here is gone: restore from the bucket")
+        assert ".psql.bin" in other.run(listing)
+        other.run(fetch, **{"ledgerflow.key": file})
+        other.run(restore)
+        assert other.clients == ["ACORN"]
+        assert (other.stack.data.parent / "media" / "paper.pdf").read_bytes() == b"a paper"
+        assert "was proven" in other.run(check, succeeds=False)  # of this machine nothing is known yet
+        other.run("python manage.py offsite prove FILE", FILE=file)
+        other.run(check)
+        names = {"FOLDER": str(tmp_path / "archive"), "ledgerflow.key": file}
+        assert "There is no archive in the bucket" in other.run(archive, succeeds=False, **names)
+    finally:
+        embedded.stop(other.stack.data)
 
 
 def test_moving_to_a_new_machine(machine, tmp_path):

@@ -1,6 +1,8 @@
 """Verbs about backups, the same for the screen, the job, the command and the migration."""
 
+from apps.backups.services.archiving import fetch_archive, prune_archive, push_archive
 from apps.backups.services.backing_up import back_up
+from apps.backups.services.copying import fetch_backup, prune_copies, push_backups
 from apps.backups.services.going_back import (
     drill,
     drop_forgotten,
@@ -12,6 +14,7 @@ from apps.backups.services.going_back import (
     start_restore_to,
 )
 from apps.backups.services.keeping import delete_backup, prune
+from apps.backups.services.off_site import copy_off_site
 from apps.backups.services.restoring import (
     drop_kept_copy,
     restore_backup,
@@ -23,6 +26,7 @@ from apps.backups.services.testing import run_test
 
 __all__ = [
     "back_up",
+    "copy_off_site",
     "delete_backup",
     "drill",
     "drop_forgotten",
@@ -30,7 +34,13 @@ __all__ = [
     "look_at",
     "look_away",
     "make_base",
+    "fetch_archive",
+    "fetch_backup",
     "prune",
+    "prune_archive",
+    "prune_copies",
+    "push_archive",
+    "push_backups",
     "restore_backup",
     "restore_to",
     "run_test",

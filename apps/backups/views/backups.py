@@ -26,6 +26,7 @@ from apps.backups.catalogue import Backup, State, backup_named
 from apps.backups.databases import Copy, kept_copies
 from apps.backups.health import health
 from apps.backups.losses import contents, losses
+from apps.backups.offsite import records
 from apps.backups.runs import LOCK, ask_to_stop, last_run
 from apps.backups.services.keeping import is_one_of_the_last
 from apps.backups.storage import folder, is_held
@@ -46,6 +47,12 @@ DEEDS = {
     "look away": _("Drop what was looked at"),
     "base": _("Base backup of the archive"),
     "drill": _("Drill of the archive"),
+    "push": _("Copy off site"),
+    "push archive": _("Copy the archive off site"),
+    "fetch": _("Fetch a copy"),
+    "fetch archive": _("Fetch the archive"),
+    "prune": _("Delete a copy off site"),
+    "prune archive": _("Thin out the archive off site"),
 }
 #: What a run is called while it goes on and when it is done, by what it does.
 RUNS = {
@@ -82,9 +89,19 @@ class BackupsView(BackupsPage):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         now = health()
         run = last_run()
+        copied = {one.name for one in records.copies()}
         return super().get_context_data(
             health=now,
-            rows=[{"backup": one, "holds": contents(one), "pill": PILLS[one.state]} for one in now.every],
+            rows=[
+                {
+                    "backup": one,
+                    "holds": contents(one),
+                    "pill": PILLS[one.state],
+                    "is_off_site": one.name in copied,
+                }
+                for one in now.every
+            ],
+            copies_off_site=records.is_configured(),
             copies=kept_copies(),
             run=run,
             run_token=signing.dumps(run["id"], salt=SALT) if run else "",
@@ -105,6 +122,15 @@ class BackUpNowView(BackupsPage):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         return start_job(request, tasks.back_up, _now("Back up the database"))
+
+
+class CopyOffSiteView(BackupsPage):
+    """Asks the worker to copy off site what is not there yet."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        return start_job(request, tasks.copy_off_site, _now("Copy the backups off site"))
 
 
 class TestBackupView(BackupsPage):
