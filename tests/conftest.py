@@ -8,7 +8,7 @@ TRUNCATE_GUARDS = """
 """
 
 
-TOGETHER = ("e2e", "faults")  # these mind the time: each in one process, one after the other
+TOGETHER = ("archive", "e2e", "faults")  # these mind the time: each in one process, one after the other
 
 
 def pytest_collection_modifyitems(items):

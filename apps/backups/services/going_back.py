@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 import psycopg
+from dbbackup.db.exceptions import ConnectorError
 from django.core.exceptions import ValidationError
 from django.db import connection
 from django.utils import timezone
@@ -341,10 +342,14 @@ def _back_up(side: Side, by: str, report: Report) -> Backup:
     report(_("Copying the database as it was."))
     before = {one.name for one in backups()}
     options = [f"--as-of={side.moment.isoformat()}", f"--by={by}"]
-    code, _told, errors = manage_elsewhere(["backup", *options], side.overrides(), report)
+    try:
+        code, _told, errors = manage_elsewhere(["backup", *options], side.overrides(), report)
+        why = last_line(errors)
+    except ConnectorError as error:
+        code, why = 1, str(error)
     made = [one for one in backups() if one.name not in before and one.reason == Reason.POINT_IN_TIME]
     if code or not made:
-        why = last_line(errors).removeprefix("CommandError: ")
+        why = why.removeprefix("CommandError: ")
         raise ValidationError(
             _("What was brought up could not be copied: %(why)s") % {"why": why}, code="copy"
         )
@@ -382,7 +387,7 @@ def _recorded(what: str, by: str) -> Iterator[Any]:
     named: list[str] = []
     try:
         yield named.append
-    except (psycopg.Error, OSError) as error:
+    except (psycopg.Error, OSError, ConnectorError) as error:
         log.record(what, by=by, outcome="failed", message=reason_of(error))
         raise ValidationError(reason_of(error), code="failed") from error
     except BaseException as error:

@@ -51,7 +51,7 @@ class ArchivePage(BackupsPage):
     """A page that is there where there is an archive."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if not layout.is_on():
+        if self.has_permission() and not layout.is_on():
             raise Http404
         return super().dispatch(request, *args, **kwargs)
 
@@ -127,7 +127,7 @@ class GoBackToView(DeedView):
     back_to = ("admin:go_back", _("Back to choosing a moment"))
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if not layout.is_on():
+        if self.has_permission() and not layout.is_on():
             raise Http404
         return super().dispatch(request, *args, **kwargs)
 

@@ -11,7 +11,7 @@ import pytest
 
 from apps.backups.archive import layout
 from apps.backups.services.going_back import said
-from tests.faults.archived import DELETED
+from tests.archive.books import DELETED
 
 RECEIVER_KILLS = 20
 MOST_SECONDS_LOST = 1
