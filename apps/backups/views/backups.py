@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.auth import authenticate
+from django.contrib.auth import authenticate, update_session_auth_hash
 from django.core import signing
 from django.core.exceptions import ValidationError
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
@@ -160,8 +160,11 @@ class PasswordForm(forms.Form):
     def clean_password(self) -> str:
         name = self._request.user.get_username()
         password: str = self.cleaned_data["password"]
-        if authenticate(self._request, username=name, password=password) != self._request.user:
+        user = authenticate(self._request, username=name, password=password)
+        if user != self._request.user:
             raise ValidationError(_("This is not your password."))
+        if user.get_session_auth_hash() != self._request.user.get_session_auth_hash():
+            update_session_auth_hash(self._request, user)  # a newer Django hashed the password anew
         return password
 
 
