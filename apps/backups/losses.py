@@ -42,7 +42,7 @@ def losses_since(moment: datetime) -> list[str]:
                 told.append(_changes_said(changes))
     except psycopg.Error:
         return [_("The live database does not answer, so what would be lost cannot be said.")]
-    return told or [_("Nothing that is counted was done since.")]
+    return told or [_("Nothing was made since; look first to see what was changed or deleted.")]
 
 
 def contents(backup: Backup) -> str:
