@@ -19,7 +19,7 @@ help:
 	@echo 'make fuzz          play random histories of books for minutes; EXAMPLES= says how many'
 	@echo 'make guards        write docs/guards.md anew: what the books refuse, on which path'
 	@echo 'make faults        write docs/backup-faults.md anew: what goes wrong with backups, and what is read then'
-	@echo 'make bench         time the goals of speed on a million lines and more (about 15 minutes)'
+	@echo 'make bench         time the goals of speed on a million lines and more (about 25 minutes)'
 	@echo 'make stop          end the embedded database, and the `make run` that uses it'
 	@echo 'make reset         delete the embedded database, after a typed yes'
 	@echo 'make lint          check style and the direction of imports'
@@ -50,7 +50,8 @@ faults: environment
 bench: environment
 	@$(python) -m tests.bench $(ARGS)
 	@$(python) -m tests.bench.imports
-	@exec $(python) -m tests.bench.backups
+	@$(python) -m tests.bench.backups
+	@exec $(python) -m tests.bench.point_in_time
 
 stop: environment
 	@exec $(python) -m ledgerflow.embedded stop
