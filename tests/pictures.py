@@ -7,6 +7,7 @@ go there instead, in both themes and at a phone's width too, to be looked at.
 
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from tests.e2e.browser import DESK, PHONE, chromium, sign_in
@@ -46,6 +47,7 @@ PAGES = {
     "sign-ins": "/admin/core/signin/",
     "wrong-passwords": "/admin/core/wrongpassword/",
     "backups": "/admin/backups/",
+    "go-back": "/admin/backups/go-back/",
     "books": "/admin/books/ACORN/",
     "chart": "/admin/books/ACORN/chart/",
     "entry-new": "/admin/books/ACORN/entries/new/",
@@ -143,20 +145,26 @@ def take(browser, stack, words, folder, pages, *, user="owner", dark=False, view
 def main() -> None:
     to_look_at = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     with tempfile.TemporaryDirectory() as temporary:
-        stack = Stack(Path(temporary), kind="test" if to_look_at else "development")
+        stack = Stack(Path(temporary), kind="test" if to_look_at else "development", archive=True)
         stack.start()
+        stack.start_archive()
         try:
             passwords = Path(temporary) / "passwords"
             stack.manage("demo", "--passwords", str(passwords))
-            for command in ("backup", "backup_test", "backup"):
-                stack.manage(command)
+            for command in ("backup", "backup_test", "backup", "archive base"):
+                stack.manage(*command.split())
+            time.sleep(1)  # from the next second on the archive leads back
+            for command in ("beat", "beat", "drill"):
+                stack.manage("archive", command)
             words = dict(line.split() for line in passwords.read_text().splitlines())
             with chromium() as browser:
                 if to_look_at is None:
                     PICTURES.mkdir(exist_ok=True)
                     desk = {"width": 1440, "height": 640}
                     take(browser, stack, words, PICTURES, FOR_READERS, user="manager", viewport=desk)
-                    take(browser, stack, words, PICTURES, ["backups"], user="backups", viewport=desk)
+                    take(
+                        browser, stack, words, PICTURES, ["backups", "go-back"], user="backups", viewport=desk
+                    )
                     return
                 to_look_at.mkdir(parents=True, exist_ok=True)
                 for suffix, options in {

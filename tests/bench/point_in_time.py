@@ -21,6 +21,8 @@ from tests.stack import Stack
 
 LIMIT = 37.0  # seconds for going back over 0.8 GB, as the prototype was measured
 OF_GIGABYTES = 0.8
+# The prototype did neither: every rule of the books is asked again, and what is live is backed up first.
+NOT_IN_THE_MARK = ("Checking the books", "Waiting until", "Backing up", "Copying the database:")
 
 
 def measure(lines: int) -> None:
@@ -42,10 +44,14 @@ def measure(lines: int) -> None:
                 size = session.execute("SELECT pg_database_size(current_database())").fetchone()[0] / 10**9
             found = steps(stack, "restore_to", moment.isoformat(), "--noinput")
             tell("go back", found)
-            whole = sum(seconds for _step, seconds in found)
-            said = "met" if whole <= LIMIT * max(1, size / OF_GIGABYTES) else "MISSED"
-            print(f"| {lines:,} lines, {size:.2f} GB | go back, end to end | {whole:.1f} | "
-                  f"≤ {LIMIT:.0f} for {OF_GIGABYTES} GB | {said} |", flush=True)  # fmt: skip
+            mark = LIMIT * max(1, size / OF_GIGABYTES)
+            alike = sum(seconds for step, seconds in found if not step.startswith(NOT_IN_THE_MARK))
+            for what, seconds in (("whole", sum(one for _step, one in found)), ("what the mark did", alike)):
+                said = "met" if seconds <= mark else "MISSED"
+                print(
+                    f"| {lines:,} lines, {size:.2f} GB | {what} | {seconds:.1f} | ≤ {mark:.0f} | {said} |",
+                    flush=True,
+                )
         finally:
             stack.stop()
 
