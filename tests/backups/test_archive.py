@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import shutil
 import threading
 import time
 from contextlib import contextmanager
@@ -223,10 +224,10 @@ def service(archive, answers):
                     continue
                 words = path.read_text().split("\n")[:-1]
                 asked.append(words)
-                path.unlink()
                 answer = answers.get(words[0], "done\n")
                 (archive / "answers" / f"{path.name}.new").write_text(answer)
                 (archive / "answers" / f"{path.name}.new").rename(archive / "answers" / path.name)
+                path.unlink()
             time.sleep(0.01)
 
     (archive / "alive").touch()
@@ -419,3 +420,30 @@ def test_the_health_says_what_is_wrong_with_the_archive(archive, db):
     assert any("hours are the limit" in one for one in problems())
     os.utime(archive / "alive", (0, 0))
     assert problems()[0] == "The archive's service does not run: nothing is archived."
+
+
+def test_a_service_that_cannot_answer_is_told(archive):
+    for folder in ("requests", "answers"):
+        (archive / folder).mkdir()
+    (archive / "alive").touch()
+
+    def report(message):
+        for path in (archive / "requests").iterdir():
+            path.unlink()
+
+    with pytest.raises(ValidationError, match="its disk may be full"):
+        asking.ask("base", report=report)
+
+
+@pytest.mark.parametrize(("free", "is_told"), [(163, True), (165, False)])
+def test_a_disk_with_no_room_for_a_base_backup_is_told(archive, db, monkeypatch, free, is_told):
+    from apps.backups.archive import watch
+
+    make_era(archive, "A", segments=[5, 6], bases=[(NOW, 5)])
+    manifest = next((archive / "A" / "base").rglob("backup_manifest"))
+    ranges = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({**ranges, "Files": [{"Size": 60 * 2**20}, {"Size": 40 * 2**20}]}))
+    usage = shutil.disk_usage(archive)._replace(free=free * 2**20)
+    monkeypatch.setattr(watch.shutil, "disk_usage", lambda folder: usage)
+    told = f"The archive's disk is nearly full: {free} MB are free, a base backup takes 100 MB."
+    assert (told in watch.problems()) is is_told

@@ -69,6 +69,14 @@ class Base:
         ranges = json.loads((self.path / "backup_manifest").read_bytes())["WAL-Ranges"]
         return min(position(one["Start-LSN"]) for one in ranges)
 
+    @property
+    def size(self) -> int:
+        """How many bytes it takes, 0 when its manifest is damaged."""
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            files = json.loads((self.path / "backup_manifest").read_bytes())["Files"]
+            return sum(one["Size"] for one in files)
+        return 0
+
 
 @dataclass(frozen=True)
 class Era:
