@@ -422,6 +422,64 @@ def test_the_health_says_what_is_wrong_with_the_archive(archive, db):
     assert problems()[0] == "The archive's service does not run: nothing is archived."
 
 
+def test_the_last_moment_is_the_old_clusters_until_the_new_one_leads_anywhere(archive):
+    make_era(archive, "A", segments=[5, 6], bases=[(minutes(0), 5)], ended="x")
+    beat(archive, minutes(1), "A", 5 * SEGMENT)
+    new = make_era(archive, "B", segments=[5, 6], bases=[])
+    beat(archive, minutes(10), "B", 5 * SEGMENT)
+    with service(archive, {"last": "failed\nnothing-after\n"}) as asked:
+        assert going_back.target_at(None).moment == minutes(1)
+        (new / "base" / minutes(11).strftime(layout.STAMP)).mkdir()
+        assert going_back.target_at(None).moment == minutes(1)
+    assert [words[1] for words in asked] == ["A", "A"]
+
+
+def test_a_new_cluster_that_leads_somewhere_has_the_last_moment(archive):
+    make_era(archive, "A", segments=[5, 6], bases=[(minutes(0), 5)], ended="x")
+    beat(archive, minutes(1), "A", 5 * SEGMENT)
+    make_era(archive, "B", segments=[5, 6], bases=[(minutes(10), 5)])
+    beat(archive, minutes(11), "B", 5 * SEGMENT)
+    with service(archive, {"last": "done\n0/5000028 2026-11-22 12:11:30\n"}) as asked:
+        assert going_back.target_at(None).moment == minutes(11) + timedelta(seconds=30)
+    assert [words[1] for words in asked] == ["B"]
+
+
+def test_a_drill_takes_no_moment_of_an_older_postgresql(archive):
+    make_era(archive, "A", segments=[5, 6], bases=[(minutes(0), 5)], ended="x", major="15")
+    make_era(archive, "B", segments=[5, 6], bases=[(minutes(10), 5)], major="16")
+    for number, era in ((1, "A"), (2, "A"), (11, "B"), (12, "B"), (13, "B")):
+        beat(archive, minutes(number), era, 5 * SEGMENT)
+    assert [one.at for one in going_back.drillable()] == [minutes(11), minutes(12)]
+
+
+def test_a_drill_chooses_among_two_weeks_at_once(archive):
+    since = NOW - timedelta(days=14)
+    bases = [(since + timedelta(days=day), 5 + day) for day in range(14)]
+    make_era(archive, "A", segments=list(range(5, 30)), bases=bases)
+    for number in range(14 * 24 * 60):
+        beat(archive, since + timedelta(minutes=number), "A", 5 * SEGMENT + number * 16_000)
+    began = time.monotonic()
+    assert len(going_back.drillable()) > 20_000
+    assert time.monotonic() - began < 10
+
+
+def test_only_the_days_that_are_needed_are_read(archive, monkeypatch):
+    """Probes ask which moments can be had, and a year has half a million heartbeats."""
+    make_era(archive, "A", segments=[5, 6], bases=[(NOW - timedelta(days=9), 5)], ended="x")
+    make_era(archive, "B", segments=[5, 6], bases=[(NOW - timedelta(days=age), 5) for age in (5, 4, 0)])
+    for age in range(400, 0, -1):
+        beat(archive, NOW - timedelta(days=age), "A" if age > 6 else "B", 5 * SEGMENT)
+    read = []
+    kept = layout._heartbeats
+    monkeypatch.setattr(layout, "_heartbeats", lambda path: read.append(path) or kept(path))
+    assert [(one.base.name[:8], one.until) for one in layout.reaches()] == [
+        ("20261113", NOW - timedelta(days=7)),
+        ("20261117", NOW - timedelta(days=1)),
+        ("20261118", NOW - timedelta(days=1)),
+    ]
+    assert len(read) == 7
+
+
 def test_a_service_that_cannot_answer_is_told(archive):
     for folder in ("requests", "answers"):
         (archive / folder).mkdir()
