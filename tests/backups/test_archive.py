@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import shutil
 import threading
 import time
 from contextlib import contextmanager
@@ -223,10 +224,10 @@ def service(archive, answers):
                     continue
                 words = path.read_text().split("\n")[:-1]
                 asked.append(words)
-                path.unlink()
                 answer = answers.get(words[0], "done\n")
                 (archive / "answers" / f"{path.name}.new").write_text(answer)
                 (archive / "answers" / f"{path.name}.new").rename(archive / "answers" / path.name)
+                path.unlink()
             time.sleep(0.01)
 
     (archive / "alive").touch()
@@ -419,3 +420,88 @@ def test_the_health_says_what_is_wrong_with_the_archive(archive, db):
     assert any("hours are the limit" in one for one in problems())
     os.utime(archive / "alive", (0, 0))
     assert problems()[0] == "The archive's service does not run: nothing is archived."
+
+
+def test_the_last_moment_is_the_old_clusters_until_the_new_one_leads_anywhere(archive):
+    make_era(archive, "A", segments=[5, 6], bases=[(minutes(0), 5)], ended="x")
+    beat(archive, minutes(1), "A", 5 * SEGMENT)
+    new = make_era(archive, "B", segments=[5, 6], bases=[])
+    beat(archive, minutes(10), "B", 5 * SEGMENT)
+    with service(archive, {"last": "failed\nnothing-after\n"}) as asked:
+        assert going_back.target_at(None).moment == minutes(1)
+        (new / "base" / minutes(11).strftime(layout.STAMP)).mkdir()
+        assert going_back.target_at(None).moment == minutes(1)
+    assert [words[1] for words in asked] == ["A", "A"]
+
+
+def test_a_new_cluster_that_leads_somewhere_has_the_last_moment(archive):
+    make_era(archive, "A", segments=[5, 6], bases=[(minutes(0), 5)], ended="x")
+    beat(archive, minutes(1), "A", 5 * SEGMENT)
+    make_era(archive, "B", segments=[5, 6], bases=[(minutes(10), 5)])
+    beat(archive, minutes(11), "B", 5 * SEGMENT)
+    with service(archive, {"last": "done\n0/5000028 2026-11-22 12:11:30\n"}) as asked:
+        assert going_back.target_at(None).moment == minutes(11) + timedelta(seconds=30)
+    assert [words[1] for words in asked] == ["B"]
+
+
+def test_a_drill_takes_no_moment_of_an_older_postgresql(archive):
+    make_era(archive, "A", segments=[5, 6], bases=[(minutes(0), 5)], ended="x", major="15")
+    make_era(archive, "B", segments=[5, 6], bases=[(minutes(10), 5)], major="16")
+    for number, era in ((1, "A"), (2, "A"), (11, "B"), (12, "B"), (13, "B")):
+        beat(archive, minutes(number), era, 5 * SEGMENT)
+    assert [one.at for one in going_back.drillable()] == [minutes(11), minutes(12)]
+
+
+def test_a_drill_chooses_among_two_weeks_at_once(archive):
+    since = NOW - timedelta(days=14)
+    bases = [(since + timedelta(days=day), 5 + day) for day in range(14)]
+    make_era(archive, "A", segments=list(range(5, 30)), bases=bases)
+    for number in range(14 * 24 * 60):
+        beat(archive, since + timedelta(minutes=number), "A", 5 * SEGMENT + number * 16_000)
+    began = time.monotonic()
+    assert len(going_back.drillable()) > 20_000
+    assert time.monotonic() - began < 10
+
+
+def test_only_the_days_that_are_needed_are_read(archive, monkeypatch):
+    """Probes ask which moments can be had, and a year has half a million heartbeats."""
+    make_era(archive, "A", segments=[5, 6], bases=[(NOW - timedelta(days=9), 5)], ended="x")
+    make_era(archive, "B", segments=[5, 6], bases=[(NOW - timedelta(days=age), 5) for age in (5, 4, 0)])
+    for age in range(400, 0, -1):
+        beat(archive, NOW - timedelta(days=age), "A" if age > 6 else "B", 5 * SEGMENT)
+    read = []
+    kept = layout._heartbeats
+    monkeypatch.setattr(layout, "_heartbeats", lambda path: read.append(path) or kept(path))
+    assert [(one.base.name[:8], one.until) for one in layout.reaches()] == [
+        ("20261113", NOW - timedelta(days=7)),
+        ("20261117", NOW - timedelta(days=1)),
+        ("20261118", NOW - timedelta(days=1)),
+    ]
+    assert len(read) == 7
+
+
+def test_a_service_that_cannot_answer_is_told(archive):
+    for folder in ("requests", "answers"):
+        (archive / folder).mkdir()
+    (archive / "alive").touch()
+
+    def report(message):
+        for path in (archive / "requests").iterdir():
+            path.unlink()
+
+    with pytest.raises(ValidationError, match="its disk may be full"):
+        asking.ask("base", report=report)
+
+
+@pytest.mark.parametrize(("free", "is_told"), [(163, True), (165, False)])
+def test_a_disk_with_no_room_for_a_base_backup_is_told(archive, db, monkeypatch, free, is_told):
+    from apps.backups.archive import watch
+
+    make_era(archive, "A", segments=[5, 6], bases=[(NOW, 5)])
+    manifest = next((archive / "A" / "base").rglob("backup_manifest"))
+    ranges = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({**ranges, "Files": [{"Size": 60 * 2**20}, {"Size": 40 * 2**20}]}))
+    usage = shutil.disk_usage(archive)._replace(free=free * 2**20)
+    monkeypatch.setattr(watch.shutil, "disk_usage", lambda folder: usage)
+    told = f"The archive's disk is nearly full: {free} MB are free, a base backup takes 100 MB."
+    assert (told in watch.problems()) is is_told

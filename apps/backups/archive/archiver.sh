@@ -36,30 +36,37 @@ stamp() { date -u +%Y%m%dT%H%M%SZ; }
 # put FILE: what comes in is in the file whole or not at all
 put() { cat >"$1.new" && mv "$1.new" "$1"; }
 
-# reason FILE: the last complaint in a program's output, on one line; not of those who asked too early
-reason() { grep -E 'error:|ERROR:|FATAL:|PANIC:' "$1" | grep -v 'the database system is' | tail -n 1 | sed -E 's/^.*(error|ERROR|FATAL|PANIC): +//' | cut -c 1-300; }
+# What programs complain of is kept in variables: on a full disk there is no room for it.
+# reason TEXT: the last complaint in it, on one line; not of those who asked too early, and "disconnected" tells no reason
+reason() {
+  local all telling
+  all=$(grep -E 'error:|ERROR:|FATAL:|PANIC:' <<<"$1" | grep -v 'the database system is')
+  telling=$(grep -v 'error: disconnected$' <<<"$all")
+  tail -n 1 <<<"${telling:-$all}" | sed -E 's/^.*(error|ERROR|FATAL|PANIC): +//' | cut -c 1-300
+}
 
 # --- receiving ---
 
 ask_server() { psql -XAtq -d "$ARCHIVE_SOURCE replication=true" -c "$1"; }
 
-# The newest folder of this cluster that goes on without a gap, or a new one. Sets era.
+# Tells the newest folder of this cluster that goes on without a gap, or a new one.
 open_era() {
-  local system major segment file
+  local system major segment file era
   system=$(ask_server IDENTIFY_SYSTEM | cut -d '|' -f 1) && [ -n "$system" ] || return 1
   for file in "$ARCHIVE"/*/era; do
-    grep -q "^system=$system\$" "$file" 2>/dev/null && ! grep -q ^ended= "$file" && era=$(basename "$(dirname "$file")") && return
+    grep -q "^system=$system\$" "$file" 2>/dev/null && ! grep -q ^ended= "$file" && basename "$(dirname "$file")" && return
   done
   segment=$(ask_server 'SHOW wal_segment_size') major=$(ask_server 'SHOW server_version_num') || return 1
   for file in "$ARCHIVE"/*/era; do
-    [ -e "$file" ] && end_era "$(dirname "$file")" "another cluster"
+    [ ! -e "$file" ] || end_era "$(dirname "$file")" "another cluster" || return 1
   done
   era=$(stamp)
   while [ -e "$ARCHIVE/$era" ]; do sleep 1; era=$(stamp); done
   mkdir -p "$ARCHIVE/$era/wal" "$ARCHIVE/$era/base"
   [ "$segment" = 1GB ] && segment=1024MB
-  printf 'system=%s\nmajor=%s\nsegment=%s\n' "$system" "$((major / 10000))" "${segment%MB}" | put "$ARCHIVE/$era/era"
+  printf 'system=%s\nmajor=%s\nsegment=%s\n' "$system" "$((major / 10000))" "${segment%MB}" | put "$ARCHIVE/$era/era" || return 1
   sync -f "$ARCHIVE"
+  printf '%s\n' "$era"
 }
 
 end_era() {
@@ -82,22 +89,30 @@ set_aside() {
 
 unpacked() { if [ -e "$1" ]; then gzip -dc "$1" 2>/dev/null | wc -c; else echo 0; fi; }
 
+# In its place: the file keeps what it takes of the disk, for a full one has no room for another.
+say_why() { printf '%-400s\n' "$1" 1<>"$ARCHIVE/receiver.why"; }
+
 receive() {
-  local told=$ARCHIVE/receiver.err era=
+  local told era
+  say_why ''
   while :; do
-    if open_era 2>"$told"; then
-      pg_receivewal -d "$ARCHIVE_SOURCE" --slot="$slot" --create-slot --if-not-exists >/dev/null 2>>"$told"
+    if told=$(open_era 2>&1); then
+      era=${told##*$'\n'}
+      told=$(pg_receivewal -d "$ARCHIVE_SOURCE" --slot="$slot" --create-slot --if-not-exists 2>&1 >/dev/null)
       set_aside "$ARCHIVE/$era/wal"
-      printf '%s\n' "$era" | put "$ARCHIVE/receiving"
-      "${with_us[@]}" pg_receivewal -d "$ARCHIVE_SOURCE" -D "$ARCHIVE/$era/wal" --slot="$slot" --synchronous \
-        --no-loop $([ "$compress" = none ] || printf %s "--compress=$compress") >/dev/null 2>>"$told"
+      if ! printf '%s\n' "$era" | put "$ARCHIVE/receiving" 2>/dev/null; then
+        told="error: the archive cannot be written to, its disk may be full"
+      else
+        told+=$(exec "${with_us[@]}" pg_receivewal -d "$ARCHIVE_SOURCE" -D "$ARCHIVE/$era/wal" --slot="$slot" --synchronous \
+          --no-loop $([ "$compress" = none ] || printf %s "--compress=$compress") 2>&1 >/dev/null)
+      fi
       # What is asked for next is gone there, or never was: the chain ends here, and another begins.
-      if grep -qE 'has already been removed|is ahead of the WAL flush|invalidated|can no longer get changes' "$told"; then
-        end_era "$ARCHIVE/$era" "$(reason "$told")"
-        pg_receivewal -d "$ARCHIVE_SOURCE" --slot="$slot" --drop-slot >/dev/null 2>&1
+      if grep -qE 'has already been removed|is ahead of the WAL flush|invalidated|can no longer get changes' <<<"$told"; then
+        end_era "$ARCHIVE/$era" "$(reason "$told")" \
+          && pg_receivewal -d "$ARCHIVE_SOURCE" --slot="$slot" --drop-slot >/dev/null 2>&1
       fi
     fi
-    reason "$told" | put "$ARCHIVE/receiver.why"
+    say_why "$(reason "$told")"
     rm -f "$ARCHIVE/receiving"
     sleep 1
   done
@@ -117,15 +132,15 @@ room() { df -Pk "$ARCHIVE" | awk 'NR == 2 {print int($4 / 1024)}'; }
 size() { du -sm "$1" | cut -f 1; }
 
 base() {
-  local era made new name
+  local era told new name
   era=$(cat "$ARCHIVE/receiving" 2>/dev/null) || fail not-receiving
   new=$ARCHIVE/$era/incoming
   rm -rf "$new"
   progress copying
-  "${with_us[@]}" pg_basebackup -d "$ARCHIVE_SOURCE" -D "$new" -X stream -c fast --manifest-checksums=SHA256 2>"$answer.err" \
-    || { made=$(reason "$answer.err"); rm -rf "$new"; fail not-made "$made"; }
+  told=$(exec "${with_us[@]}" pg_basebackup -d "$ARCHIVE_SOURCE" -D "$new" -X stream -c fast --manifest-checksums=SHA256 2>&1) \
+    || { rm -rf "$new"; fail not-made "$(reason "$told")"; }
   progress verifying
-  "${with_us[@]}" pg_verifybackup -q "$new" 2>"$answer.err" || { made=$(reason "$answer.err"); rm -rf "$new"; fail not-made "$made"; }
+  told=$(exec "${with_us[@]}" pg_verifybackup -q "$new" 2>&1) || { rm -rf "$new"; fail not-made "$(reason "$told")"; }
   sync -f "$new"
   name=$(stamp)
   mv "$new" "$ARCHIVE/$era/base/$name" && sync -f "$ARCHIVE/$era/base" || fail not-made "$name"
@@ -135,17 +150,17 @@ base() {
 # recover ERA BASE KIND TARGET ROLE: KIND is time or lsn
 recover() {
   local base=$ARCHIVE/$1/base/$2 data=$ARCHIVE/side/data log=$ARCHIVE/side/log why=$ARCHIVE/side/why
-  local free needed pid at password
+  local free needed pid at password told
   drop
   mkdir -p "$ARCHIVE/side" "$SIDE_SOCKETS"
   at=$(cat "$base/PG_VERSION" 2>/dev/null) pid=$(postgres --version | sed -E 's/.* ([0-9]+)[.a-z].*/\1/')
   [ -z "$at" ] || [ "$at" = "$pid" ] || fail other-version "$at $pid"
   progress verifying
-  "${with_us[@]}" pg_verifybackup -q "$base" 2>"$answer.err" || fail base-damaged "$(reason "$answer.err")"
+  told=$(exec "${with_us[@]}" pg_verifybackup -q "$base" 2>&1) || fail base-damaged "$(reason "$told")"
   needed=$(size "$base") free=$(room)
   [ "$free" -gt $((needed + 64)) ] || fail no-space "$needed $free"
   progress unpacking
-  "${with_us[@]}" cp -a --reflink=auto "$base" "$data" 2>"$answer.err" || fail no-copy "$(tail -n 1 "$answer.err")"
+  told=$(exec "${with_us[@]}" cp -a --reflink=auto "$base" "$data" 2>&1) || fail no-copy "$(tail -n 1 <<<"$told")"
   rm -rf "${data:?}"/{postmaster.pid,standby.signal}
   touch "$data/recovery.signal"
   printf 'local all all trust\nhost all all samenet scram-sha-256\n' >"$ARCHIVE/side/hba"
@@ -187,13 +202,13 @@ CONF
     if ! kill -0 "$pid" 2>/dev/null; then
       [ -s "$why" ] && fail "$(tail -n 1 "$why")"
       grep -q 'No space left' "$log" && fail no-space "$needed $(room)"
-      fail not-reached "$(reason "$log")"
+      fail not-reached "$(reason "$(cat "$log")")"
     fi
     progress replaying "${at##*|}"
     sleep 0.2
   done
   password=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
-  side_psql "ALTER ROLE \"$5\" LOGIN PASSWORD '$password'" >"$answer.err" 2>&1 || fail not-reached "$(reason "$answer.err")"
+  told=$(side_psql "ALTER ROLE \"$5\" LOGIN PASSWORD '$password'" 2>&1) || fail not-reached "$(reason "$told")"
   answer done "${SIDE_ADDRESS:-$SIDE_SOCKETS} $port $password"
 }
 
@@ -274,7 +289,7 @@ serve() {
   local name receiver='' job=''
   for name in $(cd "$ARCHIVE/requests" && ls -- *.begun 2>/dev/null); do
     interrupted "${name%.begun}"
-    rm -f "$ARCHIVE/requests/${name%.begun}".* "$ARCHIVE/answers/${name%.begun}".{progress,err}
+    rm -f "$ARCHIVE/requests/${name%.begun}".* "$ARCHIVE/answers/${name%.begun}.progress"
   done
   set -m  # each of both is a group of its own, and ends as one
   trap 'end_group "$receiver"; end_group "$job"; drop; exit 0' TERM INT
@@ -283,7 +298,7 @@ serve() {
     [ -n "$receiver" ] && kill -0 "$receiver" 2>/dev/null || { "${with_us[@]}" bash "$self" receive 9>&- & receiver=$!; }
     if [ -n "$job" ] && ! kill -0 "$job" 2>/dev/null; then
       wait "$job" || interrupted "$name"
-      rm -f "$ARCHIVE/requests/$name".* "$ARCHIVE/answers/$name".{progress,err}
+      rm -f "$ARCHIVE/requests/$name".* "$ARCHIVE/answers/$name.progress"
       job=
     elif [ -n "$job" ] && [ -e "$ARCHIVE/requests/$name.stop" ]; then
       end_group "$job"

@@ -59,6 +59,10 @@ def ask(*words: str, report: Report = lambda message: None) -> str:
             while not answer.exists():
                 if not is_alive():
                     raise ValidationError(_("The archive's service does not run."), code="silent")
+                if not _is_being_done(request) and not answer.exists():
+                    raise ValidationError(
+                        _("The archive's service could not answer; its disk may be full."), code="archive"
+                    )
                 report(_how_far(Path(f"{answer}.progress")))
                 time.sleep(TICK)
         except BaseException:
@@ -91,7 +95,7 @@ def sentence(words: str) -> str:
         made_by, here = rest.split()
         return _(
             "That moment was under PostgreSQL %(made_by)s, and the archive's service is PostgreSQL %(here)s: "
-            "run it once with the image of before."
+            "go back to it with PostgreSQL %(made_by)s elsewhere, and restore the backup that this leaves."
         ) % {"made_by": made_by, "here": here}
     template = {
         "base-damaged": _("The base backup is damaged: %(why)s."),
@@ -123,6 +127,10 @@ def _how_far(progress: Path) -> str:
         "unpacking": _("Unpacking the base backup."),
         "replaying": _("Replaying the log."),
     }.get(step, "")
+
+
+def _is_being_done(request: Path) -> bool:
+    return request.exists() or Path(f"{request}.begun").exists()
 
 
 def _post(request: Path, text: str) -> None:

@@ -69,6 +69,14 @@ class Base:
         ranges = json.loads((self.path / "backup_manifest").read_bytes())["WAL-Ranges"]
         return min(position(one["Start-LSN"]) for one in ranges)
 
+    @property
+    def size(self) -> int:
+        """How many bytes it takes, 0 when its manifest is damaged."""
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            files = json.loads((self.path / "backup_manifest").read_bytes())["Files"]
+            return sum(one["Size"] for one in files)
+        return 0
+
 
 @dataclass(frozen=True)
 class Era:
@@ -141,6 +149,22 @@ class Era:
 
 
 @dataclass(frozen=True)
+class Reach:
+    """A base backup, and the last heartbeat that the log after it leads to without a gap."""
+
+    base: Base
+    last: Heartbeat
+
+    @property
+    def since(self) -> datetime:
+        return self.base.finished_at
+
+    @property
+    def until(self) -> datetime:
+        return self.last.at
+
+
+@dataclass(frozen=True)
 class Window:
     """Times that can be gone back to, both ends included."""
 
@@ -163,49 +187,59 @@ def eras() -> list[Era]:
 
 def heartbeats() -> list[Heartbeat]:
     """Return all heartbeats, oldest first; a line that was cut off is left out."""
-    return [one for path in sorted((archive() / "heartbeats").glob("*.jsonl")) for one in _heartbeats(path)]
+    return [one for path in _days_of_heartbeats() for one in _heartbeats(path)]
 
 
 def last_heartbeat() -> Heartbeat | None:
-    for path in sorted((archive() / "heartbeats").glob("*.jsonl"), reverse=True):
+    for path in _days_of_heartbeats(newest_first=True):
         if found := list(_heartbeats(path)):
             return found[-1]
     return None
 
 
-def windows(beats: Sequence[Heartbeat] | None = None) -> list[Window]:
+def reaches() -> list[Reach]:
+    """
+    Return what each base backup leads to, the oldest first; those that lead nowhere are left out.
+
+    Heartbeats are read from the newest day back, and no further than they are needed: there are half a
+    million in a year, and probes ask for this.
+    """
+    found, waiting = [], [base for era in eras() for base in era.bases if _begins(base) is not None]
+    for path in _days_of_heartbeats(newest_first=True):
+        waiting = [base for base in waiting if base.finished_at.date().isoformat() <= path.stem]
+        if not waiting:
+            break
+        beats = list(_heartbeats(path))
+        lasts = [(base, _last(base, beats)) for base in waiting]
+        found += [Reach(base, last) for base, last in lasts if last and last.at >= base.finished_at]
+        waiting = [base for base, last in lasts if last is None]
+    return sorted(found, key=lambda one: (one.base.era.name, one.base.name))
+
+
+def windows(found: Sequence[Reach] | None = None) -> list[Window]:
     """Return the times that can be gone back to, oldest first, where they meet as one."""
-    beats = heartbeats() if beats is None else beats
-    found = [
-        Window(base.finished_at, last.at)
-        for era in eras()
-        for base in era.bases
-        if (last := _last(base, beats))
-    ]
     merged: list[Window] = []
-    for one in sorted(found, key=lambda window: (window.since, window.until)):
+    for one in sorted(reaches() if found is None else found, key=lambda reach: (reach.since, reach.until)):
         if merged and one.since <= merged[-1].until:
             merged[-1] = Window(merged[-1].since, max(merged[-1].until, one.until))
         else:
-            merged.append(one)
+            merged.append(Window(one.since, one.until))
     return merged
 
 
 def base_for(moment: datetime) -> Base | None:
     """Return the newest base backup that leads to a moment, or None where none can be proven to."""
-    beats = heartbeats()
-    fitting = [
-        base
-        for era in eras()
-        for base in era.bases
-        if base.finished_at <= moment and (last := _last(base, beats)) and moment <= last.at
-    ]
+    fitting = [one.base for one in reaches() if one.since <= moment <= one.until]
     return max(fitting, key=lambda base: base.finished_at, default=None)
 
 
-def last_of(base: Base) -> Heartbeat | None:
-    """Return the last moment a base backup leads to."""
-    return _last(base, heartbeats())
+def last_reach() -> Reach | None:
+    """
+    Return what leads to the last moment that can be had; None where there is none.
+
+    That is the old cluster's as long as a new one has no base backup, and a heartbeat after that.
+    """
+    return max(reaches(), key=lambda one: (one.until, one.since), default=None)
 
 
 def position(written: str) -> int:
@@ -274,13 +308,10 @@ def _prune_log(era: Era, *, is_over: bool) -> None:
 
 
 def _last(base: Base, beats: Sequence[Heartbeat]) -> Heartbeat | None:
-    start = _begins(base)
-    if start is None:
-        return None
-    reached = base.era.reaches(start)
+    """Return the last of some heartbeats that a base backup leads to without a gap."""
+    reached = base.era.reaches(base.begins)
     mine = (one for one in reversed(beats) if one.era == base.era.name and one.position <= reached)
-    last = next(mine, None)
-    return last if last and last.at >= base.finished_at else None
+    return next(mine, None)
 
 
 def _begins(base: Base) -> int | None:
@@ -288,6 +319,10 @@ def _begins(base: Base) -> int | None:
         return base.begins
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _days_of_heartbeats(*, newest_first: bool = False) -> list[Path]:
+    return sorted((archive() / "heartbeats").glob("*.jsonl"), reverse=newest_first)
 
 
 def _heartbeats(path: Path) -> Iterator[Heartbeat]:

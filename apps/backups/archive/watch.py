@@ -1,5 +1,6 @@
 """Is the archive well? A sentence for each limit that is passed."""
 
+import shutil
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -15,6 +16,7 @@ from apps.backups.archive.heartbeat import SLOT
 HEARTBEAT_WITHIN = timedelta(minutes=2)
 BASE_WITHIN = timedelta(hours=26)
 DRILL_WITHIN = timedelta(days=8)
+SPARE = 64  # MB beside a base backup
 SLOT_STATE = "SELECT active, wal_status FROM pg_replication_slots WHERE slot_name = %s"
 
 
@@ -43,6 +45,7 @@ def _problems(now: datetime) -> Iterator[str]:
             "age": timesince(last.at, now, depth=1)
         }
     yield from _bases(now)
+    yield from _space()
     yield from _drill(now)
 
 
@@ -73,6 +76,23 @@ def _bases(now: datetime) -> Iterator[str]:
     if gaps:
         yield _("The log in the archive has a gap: segment %(name)s is missing or damaged.") % {
             "name": gaps[0]
+        }
+
+
+def _space() -> Iterator[str]:
+    """Tell when the next base backup, or what is brought up to go back, would not fit any more."""
+    bases = [base for era in layout.eras() for base in era.bases]
+    size = bases[-1].size // 2**20 if bases else 0
+    try:
+        free = shutil.disk_usage(layout.archive()).free // 2**20
+    except OSError:
+        return  # it does not exist, which others tell
+    if free < size + SPARE:
+        yield _(
+            "The archive's disk is nearly full: %(free)s MB are free, a base backup takes %(size)s MB."
+        ) % {
+            "free": f"{free:,}",
+            "size": f"{size:,}",
         }
 
 

@@ -165,11 +165,10 @@ def drill(*, by: str, report: Report = lambda message: None, choose: Any = secre
     began = time.monotonic()
     if _remembered():
         raise ValidationError(_("Somebody looks at an earlier moment; the drill waits."), code="busy")
-    beats = layout.heartbeats()
-    reachable = [one for one in beats[:-1] if layout.base_for(one.until)]
-    if not reachable:
+    possible = drillable()
+    if not possible:
         raise ValidationError(nothing_yet(), code="nothing")
-    noted = choose(reachable)
+    noted = choose(possible)
     with _recorded("drill", by) as record:
         try:
             with side_at(noted.until, report) as side:
@@ -189,6 +188,22 @@ def drill(*, by: str, report: Report = lambda message: None, choose: Any = secre
             )
         record(said(noted.until))
     return found
+
+
+def drillable() -> list[layout.Heartbeat]:
+    """
+    Return the heartbeats that a drill may take: all that can be gone back to with the programs of today.
+
+    Those from before an upgrade of PostgreSQL need programs that the archive's service no longer has.
+    """
+    spans = layout.reaches()
+    majors = [era.facts.get("major") for era in layout.eras()]
+    spans = [one for one in spans if one.base.era.facts.get("major") == majors[-1]]
+    return [
+        beat
+        for beat in layout.heartbeats()[:-1]
+        if any(one.since <= beat.until <= one.until for one in spans)
+    ]
 
 
 def last_drill() -> Drill | None:
@@ -243,18 +258,18 @@ def target_at(moment: datetime | None, report: Report = lambda message: None) ->
     Raises ValidationError (code ``time``) with a sentence that says which times can be had.
     """
     if moment is None:
-        last = layout.last_heartbeat()
-        base = layout.base_for(last.at) if last else None
-        if last is None or base is None:
+        newest = layout.last_reach()
+        if newest is None:
             raise ValidationError(nothing_yet(), code="time")
+        last = newest.last
         try:
-            found = client.ask("last", base.era.name, layout.written(last.position), report=report)
+            found = client.ask("last", last.era, layout.written(last.position), report=report)
         except ValidationError as error:
             if error.code == "silent":
                 raise
-            return Target(last.at, base, "time", last.at.isoformat(sep=" "))
+            return Target(last.at, newest.base, "time", last.at.isoformat(sep=" "))
         place, _space, at = found.partition(" ")
-        return Target(datetime.fromisoformat(at).replace(tzinfo=UTC), base, "lsn", place)
+        return Target(datetime.fromisoformat(at).replace(tzinfo=UTC), newest.base, "lsn", place)
     base = layout.base_for(moment)
     if base is None:
         raise ValidationError(_why_not(moment), code="time")
@@ -298,6 +313,7 @@ def _why_not(moment: datetime) -> str:
 def _bring_up(target: Target, report: Report) -> Side:
     user = str(connection.settings_dict["USER"])
     base = target.base
+    report(_("Going back to %(moment)s.") % {"moment": said(target.moment)})
     answered = client.ask("recover", base.era.name, base.name, target.kind, target.value, user, report=report)
     host, port, password = answered.rsplit(" ", 2)
     side = Side(target.moment, target.value, host, int(port), password)

@@ -146,8 +146,8 @@ class GoBackToView(DeedView):
 
     @property
     def sentences(self) -> list[Any]:
-        last = layout.last_heartbeat()
-        since = self.moment or (last.at if last else timezone.now())
+        last = layout.last_reach()
+        since = self.moment or (last.until if last else timezone.now())
         return [
             _now("What was done after %(when)s goes.") % {"when": said(since)},
             *losses_since(since),

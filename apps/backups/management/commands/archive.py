@@ -3,9 +3,11 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, CommandParser
 from django.core.management.base import BaseCommand
@@ -18,6 +20,7 @@ from apps.backups.archive.watch import problems
 from apps.backups.connector import CommandConnectorError, client_tool, ends_with_us
 from apps.backups.people import who_calls
 from apps.backups.services import drill, make_base
+from apps.backups.services.backing_up import reason_of
 from apps.backups.services.going_back import said
 from ledgerflow import embedded
 
@@ -46,8 +49,10 @@ class Command(BaseCommand):
             raise CommandError("There is no archive: ARCHIVE_FOLDER names none.")
         try:
             getattr(self, f"_{action}")()
-        except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from error
+        except OSError as error:
+            raise CommandError(f"The archive: {error.strerror}.") from error
+        except (ValidationError, psycopg.Error) as error:
+            raise CommandError(reason_of(error)) from error
 
     def _serve(self) -> None:
         folder = layout.archive().resolve()
@@ -97,17 +102,26 @@ class Command(BaseCommand):
         self.stdout.write(f"{len(gone)} base backups went." if gone else "Nothing had to go.")
 
     def _status(self) -> None:
-        for window in layout.windows():
-            self.stdout.write(f"From {said(window.since)} to {said(window.until)}.")
-        found = problems()
-        self.stdout.write("\n".join(found) or "The archive is well.")
-        if found:
+        found = layout.reaches()
+        for era in layout.eras():
+            why = era.facts.get("why")
+            about = f"PostgreSQL {era.facts.get('major')}" + (f"; ended: {why}" if why else "")
+            for window in layout.windows([one for one in found if one.base.era.name == era.name]):
+                self.stdout.write(f"From {_typed(window.since)} to {_typed(window.until)} ({about})")
+        wrong = problems()
+        self.stdout.write("\n".join(wrong) or "The archive is well.")
+        if wrong:
             raise SystemExit(1)
 
     def _say(self, message: str) -> None:
         if message and message != getattr(self, "_said", ""):
             self._said = message
             self.stdout.write(message)
+
+
+def _typed(moment: datetime) -> str:
+    """Return a moment as restore_to takes it, whatever the clocks did."""
+    return timezone.localtime(moment).isoformat(" ", "seconds")
 
 
 def _sockets(archive: Path) -> Path:
