@@ -1,5 +1,6 @@
 """Commands of manage.py on a database that is not the live one."""
 
+import json
 import subprocess
 import sys
 
@@ -69,6 +70,17 @@ def manage_elsewhere(arguments: list[str], overrides: dict[str, str], report: Re
     if process.returncode and _is_no_fault_of_the_backup(why):
         raise ConnectorError(why)
     return process.returncode, told, errors
+
+
+def check_books(overrides: dict[str, str], report: Report) -> list[str]:
+    """Return a sentence for each rule that the books of another database break. Raises as the above."""
+    report(_("Checking the books in it."))
+    code, told, errors = manage_elsewhere(["check_books", "--json"], overrides, report)
+    try:
+        failures = json.loads(told)["failures"]
+    except (ValueError, KeyError, TypeError):
+        return [_("The books could not be checked: %(why)s") % {"why": last_line(errors) or code}]
+    return [f"{one['client']}: {one['what']}" if one["client"] else one["what"] for one in failures]
 
 
 def _is_no_fault_of_the_backup(why: str) -> bool:

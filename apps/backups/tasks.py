@@ -148,8 +148,8 @@ def look_after_archive() -> None:
     if not layout.is_on():
         return
     try:
-        services.drop_forgotten()
         beat()
+        services.drop_forgotten()
         if (name := receiving()) and not any(era.bases for era in layout.eras() if era.name == name):
             with suppress(AlreadyEnqueued):
                 make_base_by_schedule.defer(timestamp=0)

@@ -165,7 +165,10 @@ def test_pruning_keeps_the_days_and_the_base_before_them_and_never_fewer_than_tw
 
 def test_an_era_that_is_over_goes_with_its_last_day(archive, settings):
     settings.ARCHIVE_KEEP_DAYS = 2
-    make_era(archive, "A", segments=[1, 2], bases=[(NOW - timedelta(days=9), 1)], ended="x")
+    over = NOW - timedelta(days=3)
+    make_era(
+        archive, "A", segments=[1, 2], bases=[(NOW - timedelta(days=9), 1)], ended=over.strftime(layout.STAMP)
+    )
     make_era(archive, "B", segments=[1, 2], bases=[(NOW - timedelta(days=1), 1)])
     layout.prune_archive(NOW)
     assert [era.name for era in layout.eras()] == ["B"]

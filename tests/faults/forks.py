@@ -127,14 +127,18 @@ class Command:
         return found
 
     def kill_child(self, name, which=signal.SIGKILL):
-        """Kill a program that it has started, as soon as it runs."""
+        """Kill a program that it has started, as soon as it runs; return 0 when it ended before that."""
         end = time.monotonic() + 30
-        while not (found := self.children(name)):
-            assert not self.has_ended, self.told
+        while not self.has_ended:
+            for pid in self.children(name):
+                try:
+                    os.kill(pid, which)
+                    return pid
+                except ProcessLookupError:  # between the look and the kill
+                    continue
             assert time.monotonic() < end, f"no {name} in 30 seconds: {self.told}"
             time.sleep(0.002)
-        os.kill(found[0], which)
-        return found[0]
+        return 0
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ reason() {
 
 ask_server() { psql -XAtq -d "$ARCHIVE_SOURCE replication=true" -c "$1"; }
 
-# Tells the newest folder of this cluster that goes on without a gap, or a new one.
+# Tells the folder of this cluster that is not over, or a new one.
 open_era() {
   local system major segment file era
   system=$(ask_server IDENTIFY_SYSTEM | cut -d '|' -f 1) && [ -n "$system" ] || return 1
@@ -76,14 +76,24 @@ end_era() {
 # The segment that was being written is received again from its beginning, over what is there: that stays until it
 # is whole, and its end cannot be taken for a part of the new one.
 set_aside() {
-  local partial whole
+  local partial
   for partial in "$1"/*.gz.partial; do
     [ -e "$partial" ] || continue
     if [ "$(unpacked "$partial")" -gt "$(unpacked "$partial.before")" ]; then mv "$partial" "$partial.before"; else rm "$partial"; fi
   done
-  for partial in "$1"/*.gz.partial.before; do
-    whole=${partial%.partial.before}
-    [ ! -e "$whole" ] || rm "$partial"
+}
+
+# What was received again must be what was there. Where it is not, the cluster's files were put back to an earlier
+# time meanwhile: its log is another from there on, and the era is over.
+goes_on() {
+  local before again length
+  for before in "$1"/*.gz.partial.before; do
+    [ -e "$before" ] || continue
+    again=${before%.before} && [ -e "$again" ] || again=${again%.partial}
+    [ -e "$again" ] || continue
+    length=$(unpacked "$before") && [ "$(unpacked "$again")" -ge "$length" ] || continue
+    cmp -sn "$length" <(gzip -dc "$before" 2>/dev/null) <(gzip -dc "$again" 2>/dev/null) || return 1
+    rm "$before"
   done
 }
 
@@ -150,17 +160,18 @@ base() {
 # recover ERA BASE KIND TARGET ROLE: KIND is time or lsn
 recover() {
   local base=$ARCHIVE/$1/base/$2 data=$ARCHIVE/side/data log=$ARCHIVE/side/log why=$ARCHIVE/side/why
-  local free needed pid at password told
+  local free needed pid made_by here password told
   drop
   mkdir -p "$ARCHIVE/side" "$SIDE_SOCKETS"
-  at=$(cat "$base/PG_VERSION" 2>/dev/null) pid=$(postgres --version | sed -E 's/.* ([0-9]+)[.a-z].*/\1/')
-  [ -z "$at" ] || [ "$at" = "$pid" ] || fail other-version "$at $pid"
+  made_by=$(cat "$base/PG_VERSION" 2>/dev/null) here=$(postgres --version | sed -E 's/.* ([0-9]+)[.a-z].*/\1/')
+  [ -z "$made_by" ] || [ "$made_by" = "$here" ] || fail other-version "$made_by $here"
   progress verifying
   told=$(exec "${with_us[@]}" pg_verifybackup -q "$base" 2>&1) || fail base-damaged "$(reason "$told")"
   needed=$(size "$base") free=$(room)
   [ "$free" -gt $((needed + 64)) ] || fail no-space "$needed $free"
   progress unpacking
   told=$(exec "${with_us[@]}" cp -a --reflink=auto "$base" "$data" 2>&1) || fail no-copy "$(tail -n 1 <<<"$told")"
+  chmod 700 "$data"
   rm -rf "${data:?}"/{postmaster.pid,standby.signal}
   touch "$data/recovery.signal"
   printf 'local all all trust\nhost all all samenet scram-sha-256\n' >"$ARCHIVE/side/hba"
@@ -180,7 +191,10 @@ primary_conninfo = ''
 primary_slot_name = ''
 archive_mode = off
 archive_command = ''
-hot_standby = on
+archive_cleanup_command = ''
+recovery_end_command = ''
+shared_preload_libraries = ''
+hot_standby = off
 fsync = off
 full_page_writes = off
 ssl = off
@@ -190,21 +204,18 @@ timezone = 'UTC'
 log_timezone = 'UTC'
 CONF
   : >"$log"
-  # A standby needs at least what the cluster had.
-  mapfile -t at < <(pg_controldata "$data" | sed -nE 's/^(max_[a-z_]+) setting: +/-c\n\1=/p' \
-    | sed 's/^max_prepared_xacts=/max_prepared_transactions=/; s/^max_locks_per_xact=/max_locks_per_transaction=/')
-  "${own_session[@]}" postgres -D "$data" "${at[@]}" -c "port=$port" -c "listen_addresses=${SIDE_LISTEN:-}" -c "hba_file=$ARCHIVE/side/hba" \
+  "${own_session[@]}" postgres -D "$data" -c "port=$port" -c "listen_addresses=${SIDE_LISTEN:-}" -c "hba_file=$ARCHIVE/side/hba" \
     -c "unix_socket_directories=$SIDE_SOCKETS" -c unix_socket_permissions=0700 >>"$log" 2>&1 &
   pid=$!
   while :; do
-    at=$(side_psql 'SELECT pg_is_in_recovery(), extract(epoch FROM pg_last_xact_replay_timestamp())' 2>/dev/null)
-    [ "${at%%|*}" = f ] && break
+    # Nobody may connect before the target is reached: a hot standby would pause for ever at a setting that was raised.
+    [ "$(side_psql 'SELECT pg_is_in_recovery()' 2>/dev/null)" = f ] && break
     if ! kill -0 "$pid" 2>/dev/null; then
       [ -s "$why" ] && fail "$(tail -n 1 "$why")"
       grep -q 'No space left' "$log" && fail no-space "$needed $(room)"
       fail not-reached "$(reason "$(cat "$log")")"
     fi
-    progress replaying "${at##*|}"
+    progress replaying "$(replayed "$data")"
     sleep 0.2
   done
   password=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
@@ -213,6 +224,9 @@ CONF
 }
 
 side_psql() { psql -XAtq -h "$SIDE_SOCKETS" -p "$port" -U postgres -d postgres -c "$1"; }
+
+# The time of the last checkpoint that was replayed, in seconds since 1970
+replayed() { date -d "$(pg_controldata "$1" 2>/dev/null | sed -n 's/^Time of latest checkpoint: *//p')" +%s 2>/dev/null; }
 
 # What was brought up goes without a trace.
 drop() {
@@ -224,7 +238,7 @@ drop() {
       sleep 0.1
     done
   fi
-  rm -rf "$ARCHIVE/side"
+  rm -rf "$ARCHIVE/side" "$ARCHIVE/side.json"  # the second says what the first is of
 }
 
 # By its command line: where it works may only be asked by who is in the same user namespace.
@@ -286,7 +300,7 @@ serve() {
   flock -n 9 || { echo "Another archiver works in $ARCHIVE." >&2; exit 1; }
   drop
   rm -rf "$ARCHIVE"/*/incoming "$ARCHIVE"/{reading,receiving} "$ARCHIVE"/*.new "$ARCHIVE"/*/*.new
-  local name receiver='' job=''
+  local name name_of_era receiver='' job='' turn=0
   for name in $(cd "$ARCHIVE/requests" && ls -- *.begun 2>/dev/null); do
     interrupted "${name%.begun}"
     rm -f "$ARCHIVE/requests/${name%.begun}".* "$ARCHIVE/answers/${name%.begun}.progress"
@@ -295,6 +309,10 @@ serve() {
   trap 'end_group "$receiver"; end_group "$job"; drop; exit 0' TERM INT
   while :; do
     touch "$ARCHIVE/alive"
+    if [ $((turn++ % 50)) -eq 0 ] && name_of_era=$(cat "$ARCHIVE/receiving" 2>/dev/null) && ! goes_on "$ARCHIVE/$name_of_era/wal"; then
+      end_era "$ARCHIVE/$name_of_era" "the cluster was put back to an earlier time" && end_group "$receiver"
+      rm -f "$ARCHIVE/receiving"
+    fi
     [ -n "$receiver" ] && kill -0 "$receiver" 2>/dev/null || { "${with_us[@]}" bash "$self" receive 9>&- & receiver=$!; }
     if [ -n "$job" ] && ! kill -0 "$job" 2>/dev/null; then
       wait "$job" || interrupted "$name"

@@ -48,8 +48,8 @@ def ask(*words: str, report: Report = lambda message: None) -> str:
     """
     Have archiver.sh do something and return what it answers.
 
-    ``report`` is told how far it is, and what it raises stops it. Raises ValidationError (code ``archive``)
-    with a sentence when it failed; code ``silent`` when nobody works there.
+    ``report`` is told how far it is, and what it raises stops it. Raises ValidationError with a sentence when
+    it failed, and archiver.sh's word as code; code ``silent`` when nobody works there.
     """
     name = f"{time.time_ns()}-{secrets.token_hex(4)}"
     request, answer = archive() / "requests" / name, archive() / "answers" / name
@@ -63,7 +63,8 @@ def ask(*words: str, report: Report = lambda message: None) -> str:
                     raise ValidationError(
                         _("The archive's service could not answer; its disk may be full."), code="archive"
                     )
-                report(_how_far(Path(f"{answer}.progress")))
+                waits = _("Waiting for the archive's service.") if request.exists() else ""
+                report(waits or _how_far(Path(f"{answer}.progress")))
                 time.sleep(TICK)
         except BaseException:
             request.unlink(missing_ok=True)
@@ -77,7 +78,7 @@ def ask(*words: str, report: Report = lambda message: None) -> str:
     finally:
         _clear_old_answers()
     if verdict != "done":
-        raise ValidationError(sentence(" ".join(told)), code="archive")
+        raise ValidationError(sentence(" ".join(told)), code=(told or ["archive"])[0].partition(" ")[0])
     return " ".join(told)
 
 
@@ -86,7 +87,7 @@ def sentence(words: str) -> str:
     code, _space, rest = words.partition(" ")
     says = {"why": rest or _("it gave no reason")}
     if code == "no-space":
-        needed, free = rest.split()
+        needed, free = [*rest.split(), "0", "0"][:2]
         return _("A copy needs %(needed)s MB beside the archive, and %(free)s MB are free.") % {
             "needed": f"{int(needed):,}",
             "free": f"{int(free):,}",
@@ -143,8 +144,8 @@ def _post(request: Path, text: str) -> None:
 
 
 def _clear_old_answers() -> None:
-    """Answers that nobody has read, because who asked was killed."""
-    for path in (archive() / "answers").glob("*"):
+    """Answers that nobody has read, because who asked was killed, and what asked to stop too late."""
+    for path in (*(archive() / "answers").glob("*"), *(archive() / "requests").glob("*.stop")):
         with suppress(FileNotFoundError):
             if time.time() - path.stat().st_mtime > KEPT_SECONDS:
                 path.unlink()

@@ -31,6 +31,7 @@ from django.conf import settings
 
 SEGMENT = re.compile(r"([0-9A-F]{24})(\.gz)?(\.partial(\.before)?)?")
 STAMP = "%Y%m%dT%H%M%SZ"
+STAMPED = re.compile(r"\d{8}T\d{6}Z")
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,8 @@ class Era:
     def bases(self) -> list[Base]:
         """Base backups that were verified, oldest first."""
         with suppress(FileNotFoundError):
-            return [Base(self, path.name) for path in sorted((self.path / "base").iterdir())]
+            found = sorted((self.path / "base").iterdir())
+            return [Base(self, path.name) for path in found if STAMPED.fullmatch(path.name)]
         return []
 
     @cached_property
@@ -277,8 +279,10 @@ def prune_archive(now: datetime) -> list[str]:
     for era in every:
         bases = era.bases
         older = [one for one in bases if one.finished_at < since]
-        is_over = bool(era.facts.get("ended")) and era != every[-1]
-        going = older if is_over and len(older) == len(bases) else older[:-1]
+        ended = era.facts.get("ended", "")
+        is_over = bool(ended) and era != every[-1]
+        is_too_old = is_over and ended < since.strftime(STAMP)
+        going = bases if is_too_old else older[:-1]
         if era == every[-1]:
             going = going[: max(0, len(bases) - 2)]
         for base in going:

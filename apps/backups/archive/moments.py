@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 LATEST = "latest"
+YEARS = range(1970, 9999)
 
 
 def moment_of(text: str) -> datetime | None:
@@ -20,6 +21,8 @@ def moment_of(text: str) -> datetime | None:
         return None
     try:
         found = datetime.fromisoformat(text.strip())
+        if found.year not in YEARS:
+            raise ValueError(found.year)
     except ValueError:
         raise ValidationError(
             _('%(text)s is no time; write it like "2026-11-22 10:31".') % {"text": text}, code="time"
@@ -38,7 +41,7 @@ def in_practice_time(naive: datetime) -> datetime:
         raise ValidationError(
             _("There was no %(time)s that night in %(zone)s: the clocks went forward.") % shown, code="time"
         )
-    offsets = [_offset(naive.replace(tzinfo=zone, fold=fold)) for fold in (0, 1)]
+    offsets = [offset_of(naive.replace(tzinfo=zone, fold=fold)) for fold in (0, 1)]
     raise ValidationError(
         _("%(time)s came twice that night in %(zone)s: write %(first)s or %(second)s after it.")
         % {**shown, "first": offsets[0], "second": offsets[1]},
@@ -46,6 +49,12 @@ def in_practice_time(naive: datetime) -> datetime:
     )
 
 
-def _offset(moment: datetime) -> str:
+def is_twice(moment: datetime) -> bool:
+    """Return whether the clock shows this again, before or after."""
+    return moment.replace(fold=0).utcoffset() != moment.replace(fold=1).utcoffset()
+
+
+def offset_of(moment: datetime) -> str:
+    """Return what a clock is ahead of UTC, such as ``+01:00``."""
     minutes = (moment.utcoffset() or timedelta()) // timedelta(minutes=1)
     return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"

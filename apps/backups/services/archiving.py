@@ -5,11 +5,14 @@ import shutil
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.backups import log
@@ -33,6 +36,10 @@ SENT = "archive.jsonl"
 TAR = ".tar"
 CLOSED = re.compile(r"[0-9A-F]{24}\.gz|[0-9A-F]{8}\.history(\.gz)?")
 BEING_FETCHED = ".fetching"
+#: What an object of the archive may be called: nothing that a bucket holds is written elsewhere.
+OURS = re.compile(
+    rf"\w+/(era|damaged|wal/({CLOSED.pattern})|base/\w+\.tar)|(\w+/)?heartbeats/\d{{4}}-\d\d-\d\d\.jsonl"
+)
 
 
 @dataclass(frozen=True)
@@ -76,9 +83,10 @@ def push_archive(*, by: str, report: Report = quiet) -> int:
 
 def prune_archive(*, by: str) -> int:
     """
-    Delete objects of the archive that are gone here, and return how many.
+    Delete objects of the archive that the rules let go here, and return how many.
 
-    None while no base backup is here: then it is the archive that is missing.
+    None while no base backup is here: then it is the archive that is missing. An era that is not here at all
+    may have been lost with its disk, so it stays for as many days as one that is here would.
     """
     from apps.backups.offsite.bucket import offsite
 
@@ -89,7 +97,14 @@ def prune_archive(*, by: str) -> int:
     with only_one(), recorded("prune archive", "", by):
         sent = Sent(SENT)
         here = {PREFIX + piece.path for piece in pieces(base)}
-        gone = sorted(name for name in sent.names if name.removesuffix(SEALED) not in here)
+        missing = [name for name in sent.names if name.removesuffix(SEALED) not in here]
+        since = timezone.now() - timedelta(days=settings.ARCHIVE_KEEP_DAYS)
+        stays = _lately_lost(missing, base, since)
+        gone = sorted(
+            name
+            for name in missing
+            if _era_of(name) not in stays and not _is_day_since(PurePosixPath(name).name, since)
+        )
         if gone:
             offsite().remove(gone)
             sent.forget(gone)
@@ -130,6 +145,25 @@ def pieces(base: Path) -> Iterator[Piece]:
         yield from _there(base, path)
 
 
+def _lately_lost(names: list[str], base: Path, since: datetime) -> set[str]:
+    """Return the eras that are not here and have a base backup from after a moment."""
+    return {
+        _era_of(name)
+        for name in names
+        if "/base/" in name
+        and PurePosixPath(name).name >= since.strftime(layout.STAMP)
+        and not (base / _era_of(name) / "era").exists()
+    }
+
+
+def _is_day_since(name: str, since: datetime) -> bool:
+    return ".jsonl" in name and name >= since.date().isoformat()
+
+
+def _era_of(name: str) -> str:
+    return name.removeprefix(PREFIX).partition("/")[0]
+
+
 def _bases(base: Path) -> list[Path]:
     return sorted(path for path in base.glob("*/base/*") if path.is_dir())
 
@@ -150,7 +184,7 @@ def _bring(name: str, into: Path, identities: list[Any], report: Report) -> bool
     from apps.backups.offsite.bucket import offsite
 
     path = PurePosixPath(name.removeprefix(PREFIX).removesuffix(SEALED))
-    if path.is_absolute() or ".." in path.parts:
+    if not OURS.fullmatch(path.as_posix()):
         raise ValidationError(_("%(name)s is none of ours.") % {"name": name}, code="damaged")
     final = into / path
     is_base = path.suffix == TAR and "base" in path.parts
@@ -182,7 +216,7 @@ def _unpack(tar: Path, final: Path, unfinished: Path) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
     try:
         with tarfile.open(tar) as content:
-            content.extractall(unfinished, filter="tar")
+            content.extractall(unfinished, filter="data")
         final.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         unfinished.chmod(0o700)
         unfinished.rename(final)

@@ -21,9 +21,10 @@ from django.utils.translation import gettext as _
 from apps.backups import databases, log
 from apps.backups.archive import client, layout
 from apps.backups.archive.heartbeat import newest_keys
+from apps.backups.archive.moments import is_twice, offset_of
 from apps.backups.catalogue import Backup, Reason, backups
 from apps.backups.connector import Report
-from apps.backups.elsewhere import last_line, manage_elsewhere
+from apps.backups.elsewhere import check_books, last_line, manage_elsewhere
 from apps.backups.look import Look, compare
 from apps.backups.services.backing_up import reason_of
 from apps.backups.services.restoring import restore, running, start
@@ -50,7 +51,6 @@ class Side:
     """The cluster that was brought up: how it is reached, and which moment it is of."""
 
     moment: datetime
-    value: str
     host: str
     port: int
     password: str
@@ -151,9 +151,16 @@ def make_base(*, by: str, report: Report = lambda message: None) -> str:
             name = client.ask("base", report=report).split()[-1]
             report(_("Reading the log through."))
             layout.look_for_damage()
-            layout.prune_archive(timezone.now())
+        prune_archive()
         record(name)
     return name
+
+
+def prune_archive() -> list[str]:
+    """Let go of what the days to keep no longer need, but not under who goes back; return what went."""
+    with suppress(ValidationError), hold(LOCK):
+        return layout.prune_archive(timezone.now())
+    return []
 
 
 def drill(*, by: str, report: Report = lambda message: None, choose: Any = secrets.choice) -> Drill:
@@ -172,7 +179,7 @@ def drill(*, by: str, report: Report = lambda message: None, choose: Any = secre
     with _recorded("drill", by) as record:
         try:
             with side_at(noted.until, report) as side:
-                findings = _compared(side, noted) + _checked(side, report)
+                findings = _compared(side, noted) + check_books(side.overrides(), report)
         except ValidationError as error:
             if error.code in ("stopped", "busy", "silent"):
                 raise
@@ -265,7 +272,7 @@ def target_at(moment: datetime | None, report: Report = lambda message: None) ->
         try:
             found = client.ask("last", last.era, layout.written(last.position), report=report)
         except ValidationError as error:
-            if error.code == "silent":
+            if error.code != "nothing-after":
                 raise
             return Target(last.at, newest.base, "time", last.at.isoformat(sep=" "))
         place, _space, at = found.partition(" ")
@@ -283,7 +290,8 @@ def nothing_yet() -> str:
 def said(moment: datetime) -> str:
     """Return a moment for people, in the practice's time, to the second."""
     local = timezone.localtime(moment)
-    return f"{date_format(local, 'DATE_FORMAT')} {local:%H:%M:%S}"
+    offset = offset_of(local) if is_twice(local) else ""
+    return f"{date_format(local, 'DATE_FORMAT')} {local:%H:%M:%S}{offset}"
 
 
 def _why_not(moment: datetime) -> str:
@@ -314,9 +322,10 @@ def _bring_up(target: Target, report: Report) -> Side:
     user = str(connection.settings_dict["USER"])
     base = target.base
     report(_("Going back to %(moment)s.") % {"moment": said(target.moment)})
+    (layout.archive() / SIDE).unlink(missing_ok=True)
     answered = client.ask("recover", base.era.name, base.name, target.kind, target.value, user, report=report)
     host, port, password = answered.rsplit(" ", 2)
-    side = Side(target.moment, target.value, host, int(port), password)
+    side = Side(target.moment, host, int(port), password)
     _remember(side)
     return side
 
@@ -386,15 +395,6 @@ def _compared(side: Side, noted: layout.Heartbeat) -> list[str]:
             if newest < noted.newest.get(table, 0):
                 findings.append(_("Table %(table)s lacks what was in it.") % {"table": table})
     return findings
-
-
-def _checked(side: Side, report: Report) -> list[str]:
-    report(_("Checking the books in it."))
-    code, told, errors = manage_elsewhere(["check_books", "--json"], side.overrides(), report)
-    try:
-        return [f"{one['client']}: {one['what']}" for one in json.loads(told)["failures"]]
-    except (ValueError, KeyError, TypeError):
-        return [_("The books could not be checked: %(why)s") % {"why": last_line(errors) or code}]
 
 
 @contextmanager

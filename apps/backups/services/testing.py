@@ -1,7 +1,6 @@
 """Testing a backup: restore it beside the live database, and compare what came back with what went in."""
 
 import hashlib
-import json
 import shutil
 import time
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ from apps.backups.connector import (
     Report,
     WorkerDied,
 )
-from apps.backups.elsewhere import last_line, manage_elsewhere, on_database
+from apps.backups.elsewhere import check_books, last_line, manage_elsewhere, on_database
 from apps.backups.services.backing_up import reason_of
 from apps.backups.storage import file_sha256, folder
 
@@ -95,7 +94,7 @@ def restored_copy(backup: Backup, *, by: str, report: Report) -> Iterator[Restor
                 if not findings:
                     findings += _bring_up_to_date(wanted, scratch, report)
                 if not findings:
-                    findings += _check_books(scratch, report)
+                    findings += check_books(on_database(scratch), report)
             findings += _files(backup, report)
             test = Test(datetime.now(UTC), by, round(time.monotonic() - began, 1), findings)
             keep_test(backup.name, test)
@@ -223,13 +222,3 @@ def _bring_up_to_date(wanted: manifest.Manifest, scratch: str, report: Report) -
     if code:
         return [_("It cannot be brought up to date: %(why)s") % {"why": last_line(errors)}]
     return []
-
-
-def _check_books(scratch: str, report: Report) -> list[str]:
-    report(_("Checking the books in it."))
-    code, told, errors = manage_elsewhere(["check_books", "--json"], on_database(scratch), report)
-    try:
-        failures = json.loads(told)["failures"]
-    except (ValueError, KeyError, TypeError):
-        return [_("The books could not be checked: %(why)s") % {"why": last_line(errors) or code}]
-    return [f"{one['client']}: {one['what']}" if one["client"] else one["what"] for one in failures]

@@ -21,7 +21,7 @@ from apps.backups.connector import CommandConnectorError, client_tool, ends_with
 from apps.backups.people import who_calls
 from apps.backups.services import drill, make_base
 from apps.backups.services.backing_up import reason_of
-from apps.backups.services.going_back import said
+from apps.backups.services.going_back import prune_archive, said
 from ledgerflow import embedded
 
 SCRIPT = Path(layout.__file__).with_name("archiver.sh")
@@ -98,7 +98,7 @@ class Command(BaseCommand):
         self.stdout.write("Every segment can be read, and none is missing.")
 
     def _prune(self) -> None:
-        gone = layout.prune_archive(timezone.now())
+        gone = prune_archive()
         self.stdout.write(f"{len(gone)} base backups went." if gone else "Nothing had to go.")
 
     def _status(self) -> None:
