@@ -60,6 +60,7 @@ class Stack:
 
     def start_archive(self, **environment):
         """Start the service that keeps the archive, and wait until it receives."""
+        (self.archive / "receiving").unlink(missing_ok=True)  # of one that was killed
         self.start_process("archive", "archive", "serve", **environment)
         self.until((self.archive / "receiving").exists, 30)
 

@@ -58,6 +58,13 @@ class Archived(Books):
         with self.session(user="postgres", autocommit=True) as session:
             return [session.execute(statement) for statement in statements]
 
+    def restart(self):
+        """Start the database again, and wait until its log is received."""
+        embedded.stop(self.stack.data)
+        embedded.start(self.stack.data)
+        time.sleep(1.5)
+        self.stack.until((self.archive / "receiving").exists, 30)
+
     def switch(self, times=1):
         """Finish a segment of the log, and wait until the archive has it whole."""
         for _time in range(times):

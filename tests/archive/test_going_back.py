@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import shutil
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +12,7 @@ import pytest
 
 from apps.backups.archive import layout
 from apps.backups.services.going_back import said
+from ledgerflow import embedded
 from tests.archive.books import DELETED
 
 RECEIVER_KILLS = 20
@@ -268,3 +270,43 @@ def test_what_the_receiver_had_when_it_was_killed_is_nearly_all(archived):
     median = sorted(lost)[len(lost) // 2]
     print(f"seconds lost over {len(lost)} kills: worst {max(lost):.3f}, median {median:.3f}")
     assert max(lost) <= MOST_SECONDS_LOST
+
+
+def test_a_setting_that_was_raised_does_not_stop_the_replay(spare):
+    spare.beat()
+    spare.execute("ALTER SYSTEM SET max_connections = 177")
+    spare.restart()
+    spare.add_client("RAISED")
+    last = spare.beat()
+    wanted = spare.restored()
+    command = spare.restore_to(last.at)
+    assert command.wait(120) == 0, command.told
+    assert spare.restored() == wanted
+    spare.execute("ALTER SYSTEM RESET max_connections")
+    spare.restart()
+
+
+def test_a_cluster_that_was_put_back_to_an_earlier_time_begins_the_log_anew(spare):
+    """It writes other things at positions the archive has already: nothing of both is mixed."""
+    data, kept = spare.stack.data, spare.stack.data.with_name("put-back")
+    embedded.stop(data)
+    shutil.rmtree(kept, ignore_errors=True)
+    shutil.copytree(data, kept, ignore=shutil.ignore_patterns(".s.PGSQL*"))
+    embedded.start(data)
+    before = spare.beat()
+    spare.stop_archive()
+    embedded.stop(data)
+    shutil.rmtree(data)
+    kept.rename(data)
+    embedded.start(data)
+    with spare.server as server:
+        server.execute("CREATE TABLE other (t text)")
+        server.execute("INSERT INTO other SELECT md5(i::text) FROM generate_series(1, 5000) i")
+    spare.stack.start_archive()
+    spare.stack.until(lambda: spare.era.name != before.era, 30)
+    assert layout.eras()[-2].facts["why"] == "the cluster was put back to an earlier time"
+    spare.have_base()
+    after = spare.beat()
+    assert [one.until for one in layout.windows()][-2:] == [before.at, after.at]
+    with spare.server as server:
+        server.execute("DROP TABLE other")

@@ -193,6 +193,11 @@ def test_a_time_is_the_practices(settings, text, moment):
     [
         ("yesterday", 'yesterday is no time; write it like "2026-11-22 10:31".'),
         ("", ' is no time; write it like "2026-11-22 10:31".'),
+        ("0001-01-01T00:00", '0001-01-01T00:00 is no time; write it like "2026-11-22 10:31".'),
+        (
+            "9999-12-31T23:59-10:00",
+            '9999-12-31T23:59-10:00 is no time; write it like "2026-11-22 10:31".',
+        ),
         ("2026-13-01 10:00", '2026-13-01 10:00 is no time; write it like "2026-11-22 10:31".'),
         (
             "2026-10-25 01:30",
@@ -508,3 +513,26 @@ def test_a_disk_with_no_room_for_a_base_backup_is_told(archive, db, monkeypatch,
     monkeypatch.setattr(watch.shutil, "disk_usage", lambda folder: usage)
     told = f"The archive's disk is nearly full: {free} MB are free, a base backup takes 100 MB."
     assert (told in watch.problems()) is is_told
+
+
+def test_a_cluster_that_was_brought_up_is_never_taken_for_another_moment(archive, db):
+    """Who asks for another is killed before it is there: what was looked at before is forgotten first."""
+    (archive / going_back.SIDE).write_text(json.dumps({"side": {}, "look": {}, "since": NOW.isoformat()}))
+    make_era(archive, "A", segments=[5, 6], bases=[(minutes(0), 5)])
+    target = going_back.Target(minutes(1), layout.eras()[0].bases[0], "time", "x")
+    with service(archive, {"recover": "failed\ninterrupted\n"}), pytest.raises(ValidationError):
+        going_back._bring_up(target, lambda message: None)
+    assert not (archive / going_back.SIDE).exists()
+
+
+def test_what_is_no_base_backup_is_none(archive):
+    era = make_era(archive, "A", segments=[5, 6], bases=[(minutes(0), 5)])
+    (era / "base" / "lost+found").mkdir()
+    assert len(layout.eras()[0].bases) == 1
+
+
+def test_an_hour_that_comes_twice_is_told_apart(settings):
+    settings.TIME_ZONE = "Europe/Athens"
+    with timezone.override("Europe/Athens"):
+        told = [going_back.said(datetime(2026, 10, 25, hour, 30, tzinfo=UTC)) for hour in (0, 1, 2)]
+    assert [one.partition(" 2026 ")[2] for one in told] == ["03:30:00+03:00", "03:30:00+02:00", "04:30:00"]

@@ -47,7 +47,14 @@ class Books:
 
     def session(self, database="", **options):
         facts = {**self.stack.database, "dbname": database or self.stack.database["dbname"], **options}
-        return psycopg.connect(**facts, connect_timeout=5)
+        try:
+            return psycopg.connect(**facts, connect_timeout=5)
+        except (
+            psycopg.OperationalError
+        ) as error:  # who comes in the moment of a change-over is told to come again
+            if "just been dropped or renamed" not in str(error):
+                raise
+            return psycopg.connect(**facts, connect_timeout=5)
 
     @property
     def server(self):

@@ -97,7 +97,8 @@ goes_on() {
   done
 }
 
-unpacked() { if [ -e "$1" ]; then gzip -dc "$1" 2>/dev/null | wc -c; else echo 0; fi; }
+# How many bytes can be read of a file that may not be whole
+unpacked() { if [ -e "$1" ]; then { gzip -dc "$1" 2>/dev/null || :; } | wc -c; else echo 0; fi; }
 
 # In its place: the file keeps what it takes of the disk, for a full one has no room for another.
 say_why() { printf '%-400s\n' "$1" 1<>"$ARCHIVE/receiver.why"; }
