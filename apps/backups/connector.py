@@ -165,13 +165,11 @@ class LedgerFlowConnector(PgDumpBinaryConnector):
                 )
                 with _ended(read):
                     _follow(path, dump, read, one.report)
+                if dump.poll() is None:  # which would be killed, and say no more than that
+                    _refuse_unread(read, read_errors, path)
+                    dump.wait()
             refuse_failure("pg_dump", dump, dump_errors)
-            try:
-                refuse_failure("pg_restore", read, read_errors)
-            except CommandConnectorError as error:
-                if shutil.disk_usage(path.parent).free < CHUNK:  # which the tool that wrote may not have told
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
-                raise
+            _refuse_unread(read, read_errors, path)
 
     def _target(self, database: str) -> list[str]:
         """Return the argument that names a database; the password goes through the environment."""
@@ -186,6 +184,15 @@ class LedgerFlowConnector(PgDumpBinaryConnector):
         path = client_tool(tool, int(connection.pg_version) // 10_000)  # type: ignore[attr-defined]
         environment = {**child_environment(), **getattr(self, "_environment", {}), "PGOPTIONS": options}
         return subprocess.Popen([*ends_with_us(), str(path), *arguments], env=environment, **streams)  # noqa: S603
+
+
+def _refuse_unread(read: subprocess.Popen[bytes], errors: IO[bytes], path: Path) -> None:
+    try:
+        refuse_failure("pg_restore", read, errors)
+    except CommandConnectorError as error:
+        if shutil.disk_usage(path.parent).free < CHUNK:  # which the tool that wrote may not have told
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+        raise
 
 
 def _follow(path: Path, dump: subprocess.Popen[bytes], read: subprocess.Popen[bytes], report: Report) -> None:

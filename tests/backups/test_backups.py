@@ -162,3 +162,25 @@ def test_only_those_who_keep_backups_may_see_and_make_them(client, verb, page):
     client.force_login(make_user())
     assert getattr(client, verb)(reverse(f"admin:{page}")).status_code == 403
     assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize(("code", "told"), [(1, "pg_restore: error: cannot go on"), (0, "")])
+def test_who_reads_back_ends_before_the_dump_does(settings, tmp_path, code, told):
+    """Its reason is told, and a dump that is not done yet is waited for."""
+    major = connection.pg_version // 10_000
+    dump = client_tool("pg_dump", major)
+    for tool, does in (
+        ("pg_dump", f"'{dump}' \"$@\"; sleep 1; printf more"),
+        ("pg_restore", f"head -c 100 >/dev/null; echo '{told}' >&2; exit {code}"),
+    ):
+        script = (
+            f"#!/bin/sh\n[ \"$1\" = --version ] && echo '{tool} (PostgreSQL) {major}.1' && exit\n{does}\n"
+        )
+        (tmp_path / tool).write_text(script)
+        (tmp_path / tool).chmod(0o755)
+    settings.PG_BIN = str(tmp_path)
+    if code:
+        with pytest.raises(ValidationError, match="cannot go on"):
+            services.back_up(by="Ben")
+    else:
+        assert services.back_up(by="Ben").size
