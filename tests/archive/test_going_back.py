@@ -293,6 +293,8 @@ def test_a_cluster_that_was_put_back_to_an_earlier_time_begins_the_log_anew(spar
     shutil.rmtree(kept, ignore_errors=True)
     shutil.copytree(data, kept, ignore=shutil.ignore_patterns(".s.PGSQL*"))
     embedded.start(data)
+    spare.add_client("FIRST")
+    wanted = spare.restored()
     before = spare.beat()
     spare.stop_archive()
     embedded.stop(data)
@@ -310,3 +312,6 @@ def test_a_cluster_that_was_put_back_to_an_earlier_time_begins_the_log_anew(spar
     assert [one.until for one in layout.windows()][-2:] == [before.at, after.at]
     with spare.server as server:
         server.execute("DROP TABLE other")
+    command = spare.restore_to(before.at)
+    assert command.wait(120) == 0, command.told
+    assert spare.restored() == wanted

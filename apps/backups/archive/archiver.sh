@@ -86,14 +86,25 @@ set_aside() {
 # What was received again must be what was there. Where it is not, the cluster's files were put back to an earlier
 # time meanwhile: its log is another from there on, and the era is over.
 goes_on() {
-  local before again length
+  local before again length received
   for before in "$1"/*.gz.partial.before; do
     [ -e "$before" ] || continue
     again=${before%.before} && [ -e "$again" ] || again=${again%.partial}
     [ -e "$again" ] || continue
-    length=$(unpacked "$before") && [ "$(unpacked "$again")" -ge "$length" ] || continue
-    cmp -sn "$length" <(gzip -dc "$before" 2>/dev/null) <(gzip -dc "$again" 2>/dev/null) || return 1
-    rm "$before"
+    length=$(unpacked "$before") received=$(unpacked "$again")
+    cmp -sn "$((received < length ? received : length))" <(gzip -dc "$before" 2>/dev/null) <(gzip -dc "$again" 2>/dev/null) \
+      || return 1
+    [ "$received" -lt "$length" ] || rm "$before"
+  done
+}
+
+# What was received again is of another log: what was there before takes its place.
+put_back() {
+  local before
+  for before in "$1"/*.gz.partial.before; do
+    [ -e "$before" ] || continue
+    rm -f "${before%.partial.before}"
+    mv "$before" "${before%.before}"
   done
 }
 
@@ -311,7 +322,8 @@ serve() {
   while :; do
     touch "$ARCHIVE/alive"
     if [ $((turn++ % 50)) -eq 0 ] && name_of_era=$(cat "$ARCHIVE/receiving" 2>/dev/null) && ! goes_on "$ARCHIVE/$name_of_era/wal"; then
-      end_era "$ARCHIVE/$name_of_era" "the cluster was put back to an earlier time" && end_group "$receiver"
+      end_group "$receiver"
+      end_era "$ARCHIVE/$name_of_era" "the cluster was put back to an earlier time" && put_back "$ARCHIVE/$name_of_era/wal"
       rm -f "$ARCHIVE/receiving"
     fi
     [ -n "$receiver" ] && kill -0 "$receiver" 2>/dev/null || { "${with_us[@]}" bash "$self" receive 9>&- & receiver=$!; }
