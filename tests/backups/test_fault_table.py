@@ -353,15 +353,17 @@ def another_role(bench):
 def kill_pg_restore(bench):
     def kill(message):
         if "Restoring into" in message:
-            for pid in children():
+            for pid in children("pg_restore"):
                 os.kill(pid, signal.SIGKILL)
 
     return refusal(services.run_test, bench.name, by="Ben", report=kill)
 
 
-def children():
+def children(program):
+    """Return our processes of a program, and no others: a browser may be among them."""
     listed = [path.read_text() for path in Path("/proc/self/task").glob("*/children")]
-    return [int(pid) for pids in listed for pid in pids.split()]
+    pids = [int(pid) for pids in listed for pid in pids.split()]
+    return [pid for pid in pids if Path(f"/proc/{pid}/comm").read_text().strip() == program]
 
 
 def idle_in_transaction(bench):
