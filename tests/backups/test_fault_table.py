@@ -273,8 +273,10 @@ def flip_and_forge(bench, *, times, first, last):
 
 
 def flip_bits_of_rows_and_forge(bench):
-    """Behind the checksum of the file come those of its blocks; rows lie in its last part."""
-    told = flip_and_forge(bench, times=6, first=0.9, last=0.99)
+    """Behind the checksum of the file come those of its blocks; rows begin with the first block of zlib's."""
+    content = bench.dump.read_bytes()
+    first = content.index(b"\x78\x01") / len(content)
+    told = flip_and_forge(bench, times=6, first=first, last=first + 0.02)
     assert told
     return "It cannot be restored; PostgreSQL says: … Or what differs is named."
 
