@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand
 
 from apps.backups.catalogue import backup_named, newest_backup
 from apps.backups.losses import losses
+from apps.backups.management.options import add_run_options, add_safety_option
 from apps.backups.people import who_calls
 from apps.backups.services import restore_backup
 
@@ -23,15 +24,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", nargs="?", help="a name out of backup_list; without one, the newest")
-        parser.add_argument("--noinput", action="store_false", dest="interactive", help="do not ask")
-        parser.add_argument(
-            "--no-safety-backup",
-            action="store_false",
-            dest="safety",
-            help="go on where the live database cannot be backed up; it is kept all the same",
-        )
-        parser.add_argument("--by", default="", help="who asks, for the log")
-        parser.add_argument("--identity", default="", help="what the one who started it follows it by")
+        add_run_options(parser)
+        add_safety_option(parser)
 
     def handle(self, *args: Any, name: str | None, interactive: bool, **options: Any) -> None:
         try:

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand
 
 from apps.backups.archive.moments import moment_of
 from apps.backups.look import Look
+from apps.backups.management.options import add_run_options, add_safety_option
 from apps.backups.people import who_calls
 from apps.backups.services import look_at, look_away, restore_to
 from apps.backups.services.going_back import said, target_at
@@ -31,15 +32,8 @@ class Command(BaseCommand):
         )
         parser.add_argument("--look", action="store_true", help="only compare that moment with now")
         parser.add_argument("--drop", action="store_true", help="drop what was brought up to look at")
-        parser.add_argument("--noinput", action="store_false", dest="interactive", help="do not ask")
-        parser.add_argument(
-            "--no-safety-backup",
-            action="store_false",
-            dest="safety",
-            help="go on where the live database cannot be backed up; it is kept all the same",
-        )
-        parser.add_argument("--by", default="", help="who asks, for the log")
-        parser.add_argument("--identity", default="", help="what the one who started it follows it by")
+        add_run_options(parser)
+        add_safety_option(parser)
 
     def handle(self, *args: Any, moment: str | None, look: bool, drop: bool, **options: Any) -> None:
         who = {

@@ -6,6 +6,7 @@ from django.core.management import CommandError, CommandParser
 from django.core.management.base import BaseCommand
 
 from apps.backups.databases import kept_copies
+from apps.backups.management.options import add_run_options
 from apps.backups.people import who_calls
 from apps.backups.services import undo_restore
 
@@ -15,9 +16,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--noinput", action="store_false", dest="interactive", help="do not ask")
-        parser.add_argument("--by", default="", help="who asks, for the log")
-        parser.add_argument("--identity", default="", help="what the one who started it follows it by")
+        add_run_options(parser)
 
     def handle(self, *args: Any, interactive: bool, **options: Any) -> None:
         if interactive:
