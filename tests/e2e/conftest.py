@@ -29,13 +29,17 @@ def complaints():
 def new_page(browser, complaints):
     contexts = []
 
+    def complain_of_request(request):
+        if request.failure != "net::ERR_ABORTED":  # a page that is left drops what it was still loading
+            complaints.append(f"{request.url} {request.failure}")
+
     def open_page(*, dark=False, viewport=DESK):
         context = browser.new_context(viewport=viewport, color_scheme="dark" if dark else "light")
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("requestfailed", lambda request: complaints.append(f"{request.url} {request.failure}"))
+        page.on("requestfailed", complain_of_request)
         return page
 
     yield open_page
