@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -356,7 +357,10 @@ def another_role(bench):
 def kill_pg_restore(bench):
     def kill(message):
         if "Restoring into" in message:
-            for pid in children("pg_restore"):
+            end = time.monotonic() + 5  # it is started by now, and may not have become what it starts
+            while not (found := children("pg_restore")) and time.monotonic() < end:
+                time.sleep(0.01)
+            for pid in found:
                 os.kill(pid, signal.SIGKILL)
 
     return refusal(services.run_test, bench.name, by="Ben", report=kill)
