@@ -1,5 +1,6 @@
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
+from django.db.backends.postgresql.creation import DatabaseCreation
 from django.db.backends.postgresql.operations import DatabaseOperations
 
 TRUNCATE_GUARDS = """
@@ -58,6 +59,24 @@ def pytest_configure():
                 switch_guards(cursor, "ENABLE")
 
     DatabaseOperations.execute_sql_flush = flush_past_guards
+    DatabaseCreation._destroy_test_db = destroy_or_say_who_is_there
+
+
+def destroy_or_say_who_is_there(creation, name, verbosity):
+    """PostgreSQL waits five seconds for its own vacuum to leave; what stays longer, a test has left open."""
+    with creation._nodb_cursor() as cursor:
+        for _try in range(4):
+            cursor.execute(
+                "SELECT backend_type, usename, application_name, state, query FROM pg_stat_activity"
+                " WHERE datname = %s",
+                [name],
+            )
+            there = cursor.fetchall()
+            try:
+                return cursor.execute(f"DROP DATABASE {creation.connection.ops.quote_name(name)}")
+            except OperationalError as error:
+                why = error
+        raise OperationalError(f"{why} {there}")
 
 
 def switch_guards(cursor, verb):
