@@ -174,7 +174,7 @@ recover() {
   local base=$ARCHIVE/$1/base/$2 data=$ARCHIVE/side/data log=$ARCHIVE/side/log why=$ARCHIVE/side/why
   local free needed pid made_by here password told
   drop
-  mkdir -p "$ARCHIVE/side" "$SIDE_SOCKETS"
+  mkdir -p "$ARCHIVE/side/ahead" "$SIDE_SOCKETS"
   made_by=$(cat "$base/PG_VERSION" 2>/dev/null) here=$(postgres --version | sed -E 's/.* ([0-9]+)[.a-z].*/\1/')
   [ -z "$made_by" ] || [ "$made_by" = "$here" ] || fail other-version "$made_by $here"
   progress verifying
@@ -250,7 +250,8 @@ drop() {
       sleep 0.1
     done
   fi
-  rm -rf "$ARCHIVE/side" "$ARCHIVE/side.json"  # the second says what the first is of
+  rm -rf "$ARCHIVE/side" 2>/dev/null || { sleep 1; rm -rf "$ARCHIVE/side"; }  # something was still unpacking into it
+  rm -f "$ARCHIVE/side.json"  # which says what it is of
 }
 
 # By its command line: where it works may only be asked by who is in the same user namespace.
@@ -262,7 +263,7 @@ last() {
   rm -rf "$segments" && mkdir -p "$segments"
   found=$(wal_name "$2" "$1")
   for name in $(ls "$wal" | grep -oE '^[0-9A-F]{24}' | sort -u); do
-    [[ ${name:8} < ${found:8} ]] || ERA_WAL=$wal SIDE_WHY=/dev/null fetch "$name" "$segments/$name" || break
+    [[ ${name:8} < ${found:8} ]] || ERA_WAL=$wal SIDE_WHY=/dev/null unpack "$name" "$segments/$name" || break
   done
   found=$(pg_waldump -p "$segments" -t "$((16#${found:0:8}))" -s "$2" -r Transaction 2>/dev/null | grep -E 'desc: COMMIT ' | tail -n 1 \
     | sed -nE 's/.* lsn: ([0-9A-F]+\/[0-9A-F]+), .*desc: COMMIT ([0-9-]+ [0-9:.]+) .*/\1 \2/p')
@@ -273,19 +274,39 @@ last() {
 
 # wal_name LSN ERA: the segment that holds LSN, of the newest timeline that has it
 wal_name() {
-  local high=$((16#${1%/*})) low=$((16#${1#*/})) megabytes
-  megabytes=$(sed -n 's/^segment=//p' "$ARCHIVE/$2/era")
-  local rest; rest=$(printf '%08X%08X' "$high" $((low / (megabytes * 1048576))))
+  local files; files=$(files_per_log "$ARCHIVE/$2")
+  local rest; rest=$(printf '%08X%08X' "$((16#${1%/*}))" $((16#${1#*/} * files >> 32)))
   ls "$ARCHIVE/$2/wal" | grep -oE "^[0-9A-F]{8}$rest" | sort | tail -n 1
 }
 
+# How many segments make 4 GB, from which on the middle of their names counts on
+files_per_log() { echo $((4096 / $(sed -n 's/^segment=//p' "$1/era"))); }
+
 # --- the restore_command ---
 
-# A finished segment is whole or it is refused. The one that was being written ends where it ends: what it lacks
-# is filled with zeros, which PostgreSQL takes for the end of the log.
+# fetch NAME TO: while PostgreSQL replays it, the next ones are unpacked
 fetch() {
-  local from=$ERA_WAL/$1 to=$2 megabytes partial
-  megabytes=$(sed -n 's/^segment=//p' "$ERA_WAL/../era")
+  local ahead=${SIDE_WHY%/*}/ahead files number next
+  [ ! -e "$ahead/$1.lock" ] || flock "$ahead/$1.lock" true  # until it is there, or who unpacked it was killed
+  mv "$ahead/$1" "$2" 2>/dev/null || unpack "$1" "$2" || return 1
+  rm -f "$ahead/$1".*
+  [[ $1 =~ ^[0-9A-F]{24}$ ]] || return 0
+  files=$(files_per_log "$ERA_WAL/..")
+  for number in 1 2; do
+    number=$((16#${1:8:8} * files + 16#${1:16} + number))
+    next=$(printf '%s%08X%08X' "${1:0:8}" $((number / files)) $((number % files)))
+    [ -e "$ERA_WAL/$next.gz" ] && [ ! -e "$ahead/$next.lock" ] || continue
+    : >"$ahead/$next.lock"
+    flock "$ahead/$next.lock" bash "$0" unpack_ahead "$next" "$ahead" </dev/null >/dev/null 2>&1 &
+  done
+}
+
+unpack_ahead() { gzip -dc "$ERA_WAL/$1.gz" >"$2/$1.part" && mv "$2/$1.part" "$2/$1"; }
+
+# unpack NAME TO: a finished segment is whole or it is refused. The one that was being written ends where it ends:
+# what it lacks is filled with zeros, which PostgreSQL takes for the end of the log.
+unpack() {
+  local from=$ERA_WAL/$1 to=$2 partial
   if [ -f "$from" ]; then
     cp "$from" "$to"
   elif [ -f "$from.gz" ]; then
@@ -296,7 +317,7 @@ fetch() {
     partial=$from.gz.partial
     [ "$(unpacked "$partial.before")" -le "$(unpacked "$partial")" ] || partial=$partial.before
     gzip -dc "$partial" >"$to" 2>/dev/null
-    truncate -s "${megabytes}M" "$to"
+    truncate -s "$(sed -n 's/^segment=//p' "$ERA_WAL/../era")M" "$to"
   else
     [[ $1 == *.history ]] || echo "missing $1" >>"$SIDE_WHY"
     return 1
@@ -369,6 +390,6 @@ job() {
 case ${1:-} in
   serve | receive) "$1" ;;
   job) job "$2" ;;
-  fetch) fetch "$2" "$3" ;;
+  fetch | unpack_ahead) "$@" ;;
   *) sed -n '2,24s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac
