@@ -12,6 +12,7 @@ TRUNCATE_GUARDS = """
 TOGETHER = ("archive", "e2e", "faults")  # these mind the time: each in one process, one after the other
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items):
     for item in items:
         for folder in TOGETHER:

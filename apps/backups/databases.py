@@ -113,8 +113,22 @@ def create_scratch(session: Session, name: str = "") -> str:
 
 
 def drop(session: Session, name: str) -> None:
-    """Drop a database and end whoever is still connected to it."""
-    session.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+    """
+    Drop a database and end whoever is still connected to it.
+
+    Raises ValidationError (code ``busy``) when somebody stays whom our role may not end.
+    """
+    statement = sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name))
+    try:
+        session.execute(statement + sql.SQL(" WITH (FORCE)"))
+    except (
+        psycopg.errors.InsufficientPrivilege
+    ):  # over a vacuum too, which the server ends when it is not forced
+        _end_sessions(session, name)
+        try:
+            session.execute(statement)
+        except psycopg.errors.ObjectInUse as error:
+            raise _stays(error) from error
 
 
 @contextmanager
@@ -186,13 +200,17 @@ def swap(barrier: Barrier, *, replacement: str, kept: str) -> float:
             session.commit()
         except psycopg.errors.ObjectInUse as error:
             session.rollback()
-            raise ValidationError(
-                _("Somebody stays connected to the database: %(why)s") % {"why": error.diag.message_detail},
-                code="busy",
-            ) from error
+            raise _stays(error) from error
         finally:
             helper.join()
         return time.monotonic() - began
+
+
+def _stays(error: psycopg.Error) -> ValidationError:
+    return ValidationError(
+        _("Somebody stays connected to the database: %(why)s") % {"why": error.diag.message_detail},
+        code="busy",
+    )
 
 
 def refuse_strangers() -> None:

@@ -28,12 +28,12 @@ def copies_left():
 
 def execute_in(database, *statements):
     """Do something behind the back of the books: the guards are off."""
-    with psycopg.connect(**_superuser(database), autocommit=True) as session:
+    with psycopg.connect(**superuser(database), autocommit=True) as session:
         session.execute("SET session_replication_role = replica")
         for statement in statements:
             session.execute(sql.SQL(statement))
 
 
-def _superuser(database):
+def superuser(database):
     with databases.connect(database) as session:
         return {"host": session.info.host, "port": session.info.port, "dbname": database, "user": "postgres"}

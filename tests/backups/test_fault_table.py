@@ -161,6 +161,7 @@ def bench(django_db_setup, django_db_blocker, tmp_path_factory):
             drop_copies()
             connection.close()
             call_command("flush", verbosity=0, interactive=False)
+            connection.close()
 
 
 def drop_copies_of_restores():

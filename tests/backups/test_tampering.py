@@ -177,6 +177,7 @@ def copy(django_db_setup, django_db_blocker, tmp_path_factory):
             drop_copies()
             connection.close()
             call_command("flush", verbosity=0, interactive=False)
+            connection.close()
 
 
 def make_acorn():

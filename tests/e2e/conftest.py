@@ -1,6 +1,7 @@
 import os
 
 import pytest
+from django.db import connections
 
 from tests.e2e.browser import DESK, chromium, is_installed, sign_in
 from tests.factories import PASSWORD
@@ -17,6 +18,7 @@ def browser():
         pytest.skip("No Chromium starts here; install one, or name it in CHROMIUM.")
     with chromium() as started:
         yield started
+        connections.close_all()  # those of this thread while a loop ran in it: nobody sees them afterwards
 
 
 @pytest.fixture
