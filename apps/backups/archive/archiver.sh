@@ -310,7 +310,7 @@ unpack() {
   if [ -f "$from" ]; then
     cp "$from" "$to"
   elif [ -f "$from.gz" ]; then
-    gzip -dc "$from.gz" >"$to" 2>/dev/null || { echo "damaged $1" >>"$SIDE_WHY"; rm -f "$to"; return 1; }
+    gzip -dc "$from.gz" >"$to" || { gzip -tq "$from.gz" || echo "damaged $1" >>"$SIDE_WHY"; rm -f "$to"; return 1; }
   elif [ -f "$from.partial" ]; then
     cp "$from.partial" "$to"
   elif [ -f "$from.gz.partial" ] || [ -f "$from.gz.partial.before" ]; then

@@ -126,7 +126,11 @@ class JournalEntry(models.Model):
     hash = models.BinaryField(max_length=32, null=True, editable=False)
 
     objects = JournalEntryQuerySet.as_manager()
-    history = history(excluded_fields=["hash"], indexes=[by_time("ledger_entry_history_by_time")])
+    history = history(
+        excluded_fields=["hash"],
+        indexes=[by_time("ledger_entry_history_by_time")],
+        no_db_index=["uuid", "client", "created_by", "fiscal_year", "period", "posted_by", "reverses"],
+    )
 
     class Meta:
         verbose_name = _("entry")
@@ -304,6 +308,7 @@ class JournalLine(models.Model):
     history = history(
         excluded_fields=["debit", "credit", "date", "kind", "is_posted"],
         indexes=[by_time("ledger_line_history_by_time")],
+        no_db_index=["client", "account", "contact", "cost_centre", "tax_code", "recodes"],
     )
 
     class Meta:

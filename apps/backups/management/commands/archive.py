@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from django.core.exceptions import ValidationError
 from django.core.management import CommandError, CommandParser
-from django.core.management.base import BaseCommand
 from django.db import connection
 from django.utils import timezone
 
@@ -22,13 +20,14 @@ from apps.backups.people import who_calls
 from apps.backups.services import drill, make_base
 from apps.backups.services.backing_up import reason_of
 from apps.backups.services.going_back import prune_archive, said
+from apps.core.management.base import SayingCommand
 from ledgerflow import embedded
 
 SCRIPT = Path(layout.__file__).with_name("archiver.sh")
 LONGEST_SOCKETS = 90  # bytes of a path, so that the socket's own name fits behind it
 
 
-class Command(BaseCommand):
+class Command(SayingCommand):
     """
     What the sidecar and the worker do for the archive, by hand.
 
@@ -51,7 +50,7 @@ class Command(BaseCommand):
             getattr(self, f"_{action}")()
         except OSError as error:
             raise CommandError(f"The archive: {error.strerror}.") from error
-        except (ValidationError, psycopg.Error) as error:
+        except psycopg.Error as error:
             raise CommandError(reason_of(error)) from error
 
     def _serve(self) -> None:
@@ -82,10 +81,10 @@ class Command(BaseCommand):
         self.stdout.write(f"{said(beat().at)} has arrived in the archive.")
 
     def _base(self) -> None:
-        self.stdout.write(f"{make_base(by=who_calls(), report=self._say)} is verified.")
+        self.stdout.write(f"{make_base(by=who_calls(), report=self.say)} is verified.")
 
     def _drill(self) -> None:
-        found = drill(by=who_calls(), report=self._say)
+        found = drill(by=who_calls(), report=self.say)
         self.stdout.write(f"{said(found.moment)} came back as it was noted, in {found.seconds} s.")
 
     def _verify(self) -> None:
@@ -112,11 +111,6 @@ class Command(BaseCommand):
         self.stdout.write("\n".join(wrong) or "The archive is well.")
         if wrong:
             raise SystemExit(1)
-
-    def _say(self, message: str) -> None:
-        if message and message != getattr(self, "_said", ""):
-            self._said = message
-            self.stdout.write(message)
 
 
 def _typed(moment: datetime) -> str:

@@ -1,16 +1,15 @@
 import sys
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.core.management import CommandError, CommandParser
-from django.core.management.base import BaseCommand
 
 from apps.backups.catalogue import newest_backup
 from apps.backups.people import who_calls
 from apps.backups.services import run_test
+from apps.core.management.base import SayingCommand
 
 
-class Command(BaseCommand):
+class Command(SayingCommand):
     """Exit code 0 when the backup gives back what it was made of, else 1."""
 
     help = "Restore a backup into a scratch database and compare it with what was backed up."
@@ -20,21 +19,10 @@ class Command(BaseCommand):
         parser.add_argument("name", nargs="?", help="a name out of backup_list; without one, the newest")
 
     def handle(self, *args: Any, name: str | None, **options: Any) -> None:
-        last = ""
-
-        def report(message: str) -> None:
-            nonlocal last
-            if message and message.partition(":")[0] != last.partition(":")[0]:
-                last = message
-                self.stdout.write(message)
-
         newest = newest_backup()
         if not name and newest is None:
             raise CommandError("There is no backup.")
-        try:
-            test = run_test(name or newest.name, by=who_calls(), report=report)  # type: ignore[union-attr]
-        except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from error
+        test = run_test(name or newest.name, by=who_calls(), report=self.say)  # type: ignore[union-attr]
         for finding in test.findings:
             self.stderr.write(finding)
         if not test.is_clean:

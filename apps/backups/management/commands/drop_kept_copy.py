@@ -1,15 +1,14 @@
 import sys
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.core.management import CommandError, CommandParser
-from django.core.management.base import BaseCommand
 
 from apps.backups.people import who_calls
 from apps.backups.services import drop_kept_copy
+from apps.core.management.base import SayingCommand
 
 
-class Command(BaseCommand):
+class Command(SayingCommand):
     help = "Drop a database that a restore has kept. There is no way back from this."
     requires_system_checks: list[str] = []
 
@@ -22,8 +21,5 @@ class Command(BaseCommand):
             if not sys.stdin.isatty():
                 raise CommandError("Nothing was dropped: type the name once more with --typed.")
             typed = input(f"Type {name} to drop it: ")
-        try:
-            drop_kept_copy(name, typed=typed, by=who_calls())
-        except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from error
+        drop_kept_copy(name, typed=typed, by=who_calls())
         self.stdout.write(f"{name} is dropped.")

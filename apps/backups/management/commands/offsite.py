@@ -1,20 +1,18 @@
 from pathlib import Path
 from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.core.management import CommandError, CommandParser
-from django.core.management.base import BaseCommand
+from django.core.management import CommandParser
 from django.template.defaultfilters import filesizeformat
 
-from apps.backups.connector import Report
 from apps.backups.offsite import keys, records
 from apps.backups.people import who_calls
 from apps.backups.services import copy_off_site, fetch_archive, fetch_backup, push_backups
 from apps.backups.services.copying import names_in_bucket
 from apps.backups.services.off_site import Copied
+from apps.core.management.base import SayingCommand
 
 
-class Command(BaseCommand):
+class Command(SayingCommand):
     """Everything about copies off site; each verb says what it did, or in one sentence why not."""
 
     help = (
@@ -42,16 +40,14 @@ class Command(BaseCommand):
             )
 
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
-        try:
-            getattr(self, verb.replace("-", "_"))(**options)
-        except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from error
+        getattr(self, verb.replace("-", "_"))(**options)
 
     def push(self, name: str, **options: Any) -> None:
-        by, saying = who_calls(), self._saying()
-        done = (
-            Copied(push_backups(name, by=by, report=saying)) if name else copy_off_site(by=by, report=saying)
-        )
+        by = who_calls()
+        if name:
+            done = Copied(push_backups(name, by=by, report=self.say))
+        else:
+            done = copy_off_site(by=by, report=self.say)
         for one in done.backups:
             self.stdout.write(f"{one} is copied off site.")
         if done.pieces:
@@ -65,13 +61,13 @@ class Command(BaseCommand):
 
     def fetch(self, name: str, identity: str, **options: Any) -> None:
         opened_by = keys.identities(identity) if identity else []
-        backup = fetch_backup(name, identities=opened_by, by=who_calls(), report=self._saying())
+        backup = fetch_backup(name, identities=opened_by, by=who_calls(), report=self.say)
         self.stdout.write(f"{backup.name} is here again: {backup.state.label}.")
         self.stdout.write("restore_backup restores it; it is tested again before anything changes.")
 
     def fetch_archive(self, into: Path, identity: str, **options: Any) -> None:
         opened_by = keys.identities(identity) if identity else []
-        count = fetch_archive(into, identities=opened_by, by=who_calls(), report=self._saying())
+        count = fetch_archive(into, identities=opened_by, by=who_calls(), report=self.say)
         self.stdout.write(f"{count} pieces of the archive are in {into}.")
 
     def new_key(self, file: str, **options: Any) -> None:
@@ -89,14 +85,3 @@ class Command(BaseCommand):
         kind = "encrypted" if copy.recipients else "not encrypted"
         size = filesizeformat(copy.size).replace("\xa0", " ")
         return f"{copy.name}  copied {copy.pushed_at:%Y-%m-%d %H:%M} UTC  {size}  {kind}"
-
-    def _saying(self) -> Report:
-        last = ""
-
-        def report(message: str) -> None:
-            nonlocal last
-            if message.partition(":")[0] != last.partition(":")[0]:
-                last = message
-                self.stdout.write(message.partition(":")[0])
-
-        return report

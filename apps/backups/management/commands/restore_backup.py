@@ -1,18 +1,17 @@
 import sys
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.core.management import CommandError, CommandParser
-from django.core.management.base import BaseCommand
 
 from apps.backups.catalogue import backup_named, newest_backup
 from apps.backups.losses import losses
 from apps.backups.management.options import add_run_options, add_safety_option
 from apps.backups.people import who_calls
 from apps.backups.services import restore_backup
+from apps.core.management.base import SayingCommand
 
 
-class Command(BaseCommand):
+class Command(SayingCommand):
     """
     Says what would be lost, asks, restores beside the live database, tests, and changes the two over.
 
@@ -28,21 +27,18 @@ class Command(BaseCommand):
         add_safety_option(parser)
 
     def handle(self, *args: Any, name: str | None, interactive: bool, **options: Any) -> None:
-        try:
-            backup = backup_named(name) if name else newest_backup()
-            if backup is None:
-                raise CommandError("There is no backup.")
-            if interactive:
-                self._ask(backup)
-            kept = restore_backup(
-                backup.name,
-                by=options["by"] or who_calls(),
-                safety=options["safety"],
-                identity=options["identity"],
-                say=lambda message: self.stdout.write(message),
-            )
-        except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from error
+        backup = backup_named(name) if name else newest_backup()
+        if backup is None:
+            raise CommandError("There is no backup.")
+        if interactive:
+            self._ask(backup)
+        kept = restore_backup(
+            backup.name,
+            by=options["by"] or who_calls(),
+            safety=options["safety"],
+            identity=options["identity"],
+            say=self.say,
+        )
         self.stdout.write(f"{backup.name} is restored. The database of before is kept as {kept}.")
         self.stdout.write("undo_restore goes back to it; drop_kept_copy gives its space back.")
 

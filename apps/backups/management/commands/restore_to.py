@@ -2,9 +2,7 @@ import sys
 from datetime import datetime
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.core.management import CommandError, CommandParser
-from django.core.management.base import BaseCommand
 
 from apps.backups.archive.moments import moment_of
 from apps.backups.look import Look
@@ -12,9 +10,10 @@ from apps.backups.management.options import add_run_options, add_safety_option
 from apps.backups.people import who_calls
 from apps.backups.services import look_at, look_away, restore_to
 from apps.backups.services.going_back import said, target_at
+from apps.core.management.base import SayingCommand
 
 
-class Command(BaseCommand):
+class Command(SayingCommand):
     """
     Brings up the cluster as it was, beside the live one, and puts its database in the live one's place.
 
@@ -39,24 +38,21 @@ class Command(BaseCommand):
         who = {
             "by": options["by"] or who_calls(),
             "identity": options["identity"],
-            "say": lambda message: self.stdout.write(message),
+            "say": self.say,
         }
-        try:
-            if drop:
-                look_away(by=who["by"])
-                self.stdout.write("It is dropped.")
-                return
-            if moment is None:
-                raise CommandError('Say which moment, such as "2026-11-22 10:31", or latest.')
-            wanted = moment_of(moment)
-            if look:
-                self._tell(look_at(wanted, **who))
-                return
-            if options["interactive"]:
-                self._ask(wanted)
-            kept = restore_to(wanted, safety=options["safety"], **who)
-        except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from error
+        if drop:
+            look_away(by=who["by"])
+            self.stdout.write("It is dropped.")
+            return
+        if moment is None:
+            raise CommandError('Say which moment, such as "2026-11-22 10:31", or latest.')
+        wanted = moment_of(moment)
+        if look:
+            self._tell(look_at(wanted, **who))
+            return
+        if options["interactive"]:
+            self._ask(wanted)
+        kept = restore_to(wanted, safety=options["safety"], **who)
         self.stdout.write(f"The database is as it was. The one of before is kept as {kept}.")
         self.stdout.write("undo_restore goes back to it; drop_kept_copy gives its space back.")
 

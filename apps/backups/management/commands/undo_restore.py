@@ -1,17 +1,16 @@
 import sys
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.core.management import CommandError, CommandParser
-from django.core.management.base import BaseCommand
 
 from apps.backups.databases import kept_copies
 from apps.backups.management.options import add_run_options
 from apps.backups.people import who_calls
 from apps.backups.services import undo_restore
+from apps.core.management.base import SayingCommand
 
 
-class Command(BaseCommand):
+class Command(SayingCommand):
     help = "Go back to the database from before the last restore; what it replaces is kept in turn."
     requires_system_checks: list[str] = []
 
@@ -21,14 +20,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, interactive: bool, **options: Any) -> None:
         if interactive:
             self._ask()
-        try:
-            kept = undo_restore(
-                by=options["by"] or who_calls(),
-                identity=options["identity"],
-                say=lambda message: self.stdout.write(message),
-            )
-        except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from error
+        kept = undo_restore(by=options["by"] or who_calls(), identity=options["identity"], say=self.say)
         self.stdout.write(f"The database from before is back; what it replaced is kept as {kept}.")
 
     def _ask(self) -> None:

@@ -2,15 +2,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.core.management import CommandError, CommandParser
-from django.core.management.base import BaseCommand
 
+from apps.core.management.base import SayingCommand
 from apps.core.models import User
 from apps.ledger.services.books_file import import_books
 
 
-class Command(BaseCommand):
+class Command(SayingCommand):
     help = "Bring the books of a client, as export_books wrote them, into this database: all or nothing."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -28,8 +28,6 @@ class Command(BaseCommand):
                 imported = import_books(opened, by=_person(by), code=code, progress=_progress())
         except OSError as error:
             raise CommandError(f"{file} cannot be read: {error.strerror}.") from error
-        except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from error
         except PermissionDenied as error:
             raise CommandError(f"{by} may not add clients.") from error
         rows = imported.rows
