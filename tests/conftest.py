@@ -9,17 +9,6 @@ TRUNCATE_GUARDS = """
 """
 
 
-TOGETHER = ("archive", "e2e", "faults")  # these mind the time: each in one process, one after the other
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items):
-    for item in items:
-        for folder in TOGETHER:
-            if folder in item.path.parts:
-                item.add_marker(pytest.mark.xdist_group(folder))
-
-
 @pytest.fixture(autouse=True)
 def _settings_for_tests(settings, tmp_path):
     """Fast password checks, and never the real storage."""
