@@ -1,12 +1,12 @@
 from typing import Any
 
 from dbbackup.management.commands import dbbackup
+from django.core.exceptions import ValidationError
 from django.core.management import CommandError
 
 from apps.backups.connector import being_made
 from apps.backups.people import who_calls
 from apps.backups.services import back_up
-from apps.core.management.base import SayingCommand
 
 REFUSED = {
     "compress": "it is compressed already",
@@ -19,7 +19,7 @@ REFUSED = {
 }
 
 
-class Command(SayingCommand, dbbackup.Command):
+class Command(dbbackup.Command):
     """The library's command, making the same testable backups as every other way."""
 
     def handle(self, **options: Any) -> None:
@@ -31,4 +31,7 @@ class Command(SayingCommand, dbbackup.Command):
         if being_made():
             super().handle(**options)
             return
-        back_up(by=who_calls())
+        try:
+            back_up(by=who_calls())
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from error
