@@ -121,9 +121,8 @@ def drop(session: Session, name: str) -> None:
     statement = sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name))
     try:
         session.execute(statement + sql.SQL(" WITH (FORCE)"))
-    except (
-        psycopg.errors.InsufficientPrivilege
-    ):  # over a vacuum too, which the server ends when it is not forced
+    except psycopg.errors.InsufficientPrivilege:
+        # Over a vacuum too, which the server ends by itself when it is not forced.
         _end_sessions(session, name)
         try:
             session.execute(statement)

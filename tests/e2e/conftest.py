@@ -32,7 +32,7 @@ def new_page(browser, complaints):
     contexts = []
 
     def complain_of_request(request):
-        if request.failure != "net::ERR_ABORTED":  # a page that is left drops what it was still loading
+        if request.failure != "net::ERR_ABORTED":  # the page was left, or became a download
             complaints.append(f"{request.url} {request.failure}")
 
     def open_page(*, dark=False, viewport=DESK):
